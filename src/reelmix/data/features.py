@@ -1,0 +1,169 @@
+"""What items look, sound and read like: for each modality the rows that exist, and a mask of those that don't."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from reelmix.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFeatures:
+    """One vector for each item that has the modality.
+
+    Attributes:
+        items: rows of the items that have it, ascending, int32.
+        values: their vectors, one row an item, float16, float32 or float64.
+        encoder: what made them, for the card.
+    """
+
+    items: Int[np.ndarray, " present"]
+    values: Float[np.ndarray, "present feature"]
+    encoder: str = "unknown"
+
+    @property
+    def size(self) -> int:
+        """Length of a vector."""
+        return self.values.shape[1]
+
+    def take(self, keep: Bool[np.ndarray, " item"]) -> DenseFeatures:
+        """The features of the kept items, in their new rows."""
+        here = keep[self.items]
+        return DenseFeatures(_new_rows(keep)[self.items[here]], self.values[here], self.encoder)
+
+
+@dataclass(frozen=True, eq=False)
+class BagFeatures:
+    """A list of tokens (words, say) for each item that has the modality; their embeddings are trained.
+
+    Attributes:
+        items: rows of the items that have it, ascending, int32.
+        starts: where each item's tokens begin in ``tokens``, and the end of the last, int64.
+        tokens: token numbers, int32, in 0 .. n_tokens - 1.
+        n_tokens: how many distinct tokens there can be.
+        encoder: what made them, for the card.
+    """
+
+    items: Int[np.ndarray, " present"]
+    starts: Int[np.ndarray, " present+1"]
+    tokens: Int[np.ndarray, " token"]
+    n_tokens: int
+    encoder: str = "unknown"
+
+    @property
+    def size(self) -> int:
+        """How many distinct tokens there can be."""
+        return self.n_tokens
+
+    def take(self, keep: Bool[np.ndarray, " item"]) -> BagFeatures:
+        """The features of the kept items, in their new rows."""
+        here = keep[self.items]
+        lengths = np.diff(self.starts)
+        starts = np.concatenate([[0], np.cumsum(lengths[here])]).astype(np.int64)
+        tokens = self.tokens[np.repeat(here, lengths)]
+        return BagFeatures(_new_rows(keep)[self.items[here]], starts, tokens, self.n_tokens, self.encoder)
+
+
+Features = DenseFeatures | BagFeatures
+
+
+def _new_rows(keep: Bool[np.ndarray, " item"]) -> Int[np.ndarray, " item"]:
+    return (np.cumsum(keep) - 1).astype(np.int32)
+
+
+def dense_features(
+    items: Int[np.ndarray, " present"], values: np.ndarray, *, where: str, encoder: str = "unknown"
+) -> DenseFeatures:
+    """Checked vectors of the items at the given rows, in any order.
+
+    Raises:
+        DataError: wrong number of axes, rows or dtype; NaN or infinity; an item twice.
+    """
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise DataError(
+            expected="a table of one vector an item (2 axes)",
+            found=f"an array of shape {values.shape}",
+            where=where,
+            fix="Save the features as an array of shape (item, feature).",
+        )
+    if values.dtype not in (np.float16, np.float32, np.float64):
+        raise DataError(
+            expected="float16, float32 or float64",
+            found=str(values.dtype),
+            where=where,
+            fix="Convert the features with .astype('float32') and save them again.",
+        )
+    if len(items) != len(values):
+        raise DataError(
+            expected=f"{len(items)} rows, one for each item",
+            found=str(len(values)),
+            where=where,
+            fix="Export the features again, or name the item of each row.",
+        )
+    _require_finite(values, where)
+    order = _order_of_distinct(items, where)
+    return DenseFeatures(items[order].astype(np.int32), values[order], encoder)
+
+
+def bag_features(
+    items: Int[np.ndarray, " token"],
+    tokens: Int[np.ndarray, " token"],
+    *,
+    where: str,
+    n_tokens: int | None = None,
+    encoder: str = "unknown",
+) -> BagFeatures:
+    """Tokens of items from an edge list: ``items[e]`` has ``tokens[e]``. A repeated token counts twice.
+
+    Raises:
+        DataError: lists of unequal length, or a token out of range.
+    """
+    if items.shape != tokens.shape or items.ndim != 1:
+        raise DataError(
+            expected="as many items as tokens",
+            found=f"{items.shape} and {tokens.shape}",
+            where=where,
+            fix="Give an array of shape (2, edge): items above, tokens below.",
+        )
+    highest = int(tokens.max(initial=-1))
+    n_tokens = highest + 1 if n_tokens is None else n_tokens
+    if tokens.size and (int(tokens.min()) < 0 or highest >= n_tokens):
+        raise DataError(
+            expected=f"token numbers from 0 to {n_tokens - 1}",
+            found=f"{int(tokens.min())} to {highest}",
+            where=where,
+            fix="Number the tokens from 0.",
+        )
+    order = np.lexsort((tokens, items))
+    present, counts = np.unique(items, return_counts=True)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return BagFeatures(present.astype(np.int32), starts, tokens[order].astype(np.int32), n_tokens, encoder)
+
+
+def _require_finite(values: Float[np.ndarray, "present feature"], where: str) -> None:
+    for start in range(0, len(values), 65_536):
+        finite = np.isfinite(values[start : start + 65_536])
+        if not finite.all():
+            row, column = (int(place) for place in np.argwhere(~finite)[0])
+            raise DataError(
+                expected="finite numbers",
+                found=str(values[start + row, column]),
+                where=f"{where}, row {start + row}, column {column}",
+                fix="Leave the item's row out if its feature is unknown: an item not listed lacks the modality.",
+            )
+
+
+def _order_of_distinct(items: Int[np.ndarray, " present"], where: str) -> Int[np.ndarray, " present"]:
+    order = np.argsort(items, kind="stable")
+    repeated = np.flatnonzero(np.diff(items[order]) == 0)
+    if repeated.size:
+        raise DataError(
+            expected="each item once",
+            found=f"one item in rows {order[repeated[0]]} and {order[repeated[0] + 1]}",
+            where=where,
+            fix="Keep one row for each item.",
+        )
+    return order

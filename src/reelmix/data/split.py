@@ -1,0 +1,140 @@
+"""Which interactions train the model, which choose its settings, and which judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Int
+from scipy.sparse import csr_array
+
+from reelmix.data.dataset import Dataset
+from reelmix.data.interactions import LABEL_NAMES, TEST, TRAIN, VALIDATION, Interactions
+from reelmix.errors import ConfigError, DataError, nearest
+
+SplitMethod = Literal["given", "random", "leave_one_out", "time"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The interactions of one dataset in three disjoint parts.
+
+    Attributes:
+        dataset: whose interactions these are.
+        train, validation, test: the parts.
+        method: how they were divided.
+        rng: the seed that divided them (no meaning for "given" and "time").
+    """
+
+    dataset: Dataset
+    train: Interactions
+    validation: Interactions
+    test: Interactions
+    method: SplitMethod
+    rng: int
+
+    def matrix(self, part: Literal["train", "validation", "test"]) -> csr_array:
+        """One part as a (user, item) matrix of ones, float32."""
+        pairs: Interactions = getattr(self, part)
+        return pairs.matrix(self.dataset.n_users, self.dataset.n_items)
+
+    @property
+    def untrained_users(self) -> Int[np.ndarray, " user"]:
+        """Rows of the users without a training interaction: nothing is learned about them."""
+        return np.flatnonzero(np.bincount(self.train.users, minlength=self.dataset.n_users) == 0)
+
+
+def split(dataset: Dataset, method: SplitMethod | None = None, *, rng: int = 0) -> Split:
+    """Divides a dataset's interactions.
+
+    ``given`` keeps the labels that the data came with. ``random`` takes, of each user's n interactions, one
+    tenth (rounded half up) for validation and one tenth for test: users with fewer than five interactions
+    have neither. ``leave_one_out`` takes each user's last interaction (a random one without timestamps) for
+    test and the one before for validation, of users with at least three. ``time`` trains on the earliest
+    80 % of all interactions and tests on the last 10 %.
+
+    Args:
+        dataset: what to divide.
+        method: how; by default ``given`` if the dataset has labels, else ``random``.
+        rng: seed of the random choices.
+
+    Raises:
+        DataError: labels or timestamps are missing, or a part is empty.
+        ConfigError: there is no such method.
+    """
+    if method is None:
+        method = "given" if dataset.interactions.labels is not None else "random"
+    if method not in get_args(SplitMethod):
+        raise ConfigError(
+            expected="a way to split",
+            found=repr(method),
+            where="split",
+            fix=nearest(method, get_args(SplitMethod)),
+        )
+    pairs = dataset.interactions
+    if method == "given":
+        labels = _given(pairs)
+    elif method == "time":
+        labels = _by_time(pairs)
+    else:
+        labels = _within_users(pairs, dataset.n_users, method, np.random.default_rng(rng))
+    parts = [pairs.take(labels == label) for label in (TRAIN, VALIDATION, TEST)]
+    for name, part in zip(LABEL_NAMES, parts, strict=True):
+        if len(part) == 0:
+            raise DataError(
+                expected="interactions in every part of the split",
+                found=f"none in {name}",
+                where=f"split {method!r} of {len(pairs):,} interactions",
+                fix="Use another way to split, or more data.",
+            )
+    return Split(dataset, *parts, method, rng)
+
+
+def _given(pairs: Interactions) -> Int[np.ndarray, " interaction"]:
+    if pairs.labels is None:
+        raise DataError(
+            expected="labels train, validation and test in the column split",
+            found="none",
+            where="interactions",
+            fix="Split with method 'random', 'leave_one_out' or 'time'.",
+        )
+    return pairs.labels
+
+
+def _by_time(pairs: Interactions) -> Int[np.ndarray, " interaction"]:
+    if pairs.timestamps is None:
+        raise DataError(
+            expected="a timestamp on every interaction",
+            found="none",
+            where="interactions",
+            fix="Split with method 'random' or 'leave_one_out'.",
+        )
+    order = np.argsort(pairs.timestamps, kind="stable")
+    labels = np.zeros(len(pairs), np.int8)
+    labels[order[_half_up(0.8 * len(pairs)) :]] = VALIDATION
+    labels[order[_half_up(0.9 * len(pairs)) :]] = TEST
+    return labels
+
+
+def _within_users(
+    pairs: Interactions, n_users: int, method: SplitMethod, rng: np.random.Generator
+) -> Int[np.ndarray, " interaction"]:
+    chance = rng.random(len(pairs))
+    by_time = method == "leave_one_out" and pairs.timestamps is not None
+    keys = (chance, pairs.timestamps, pairs.users) if by_time else (chance, pairs.users)
+    order = np.lexsort(keys)  # users in turn, each one's interactions in random or temporal order
+    counts = np.bincount(pairs.users, minlength=n_users)
+    starts = np.cumsum(counts) - counts
+    from_end = np.empty(len(pairs), np.int64)
+    total = counts[pairs.users]
+    from_end[order] = (starts + counts)[pairs.users[order]] - np.arange(len(pairs)) - 1
+    held_out = (total >= 3).astype(np.int64) if method == "leave_one_out" else _half_up(0.1 * total)
+    labels = np.zeros(len(pairs), np.int8)
+    labels[from_end < 2 * held_out] = VALIDATION
+    labels[from_end < held_out] = TEST
+    return labels
+
+
+def _half_up(value: float | np.ndarray) -> np.ndarray:
+    return np.floor(np.asarray(value) + (0.5 + 1e-9)).astype(np.int64)

@@ -1,0 +1,63 @@
+"""The base of every configuration: frozen, typed, closed to unknown keys, read from mappings or TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reelmix.errors import ConfigError, StorageError, nearest
+from reelmix.files import require_file
+
+
+class Settings(BaseModel):
+    """A frozen configuration. The docstring under a field describes it in ``--help`` and in the docs."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
+    )
+
+    @classmethod
+    def read(cls, mapping: Mapping[str, Any], *, where: str) -> Self:
+        """Builds the configuration from ``mapping``.
+
+        Raises:
+            ConfigError: an unknown key (names the nearest valid one) or a value out of range.
+        """
+        for key in mapping:
+            if key not in cls.model_fields:
+                raise ConfigError(
+                    expected="a known setting",
+                    found=f"{key!r}",
+                    where=where,
+                    fix=nearest(key, cls.model_fields),
+                )
+        try:
+            return cls.model_validate(dict(mapping))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            raise ConfigError(
+                expected=first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
+                found=repr(first["input"]),
+                where=f"{where}: {field}",
+                fix=f"See the description of {field} in the configuration reference.",
+            ) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        StorageError: the file does not exist, cannot be read or is not TOML.
+    """
+    require_file(path, "a TOML file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StorageError(
+            expected="valid TOML", found=str(error), where=str(path), fix="Correct that line and try again."
+        ) from None
