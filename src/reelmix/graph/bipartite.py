@@ -1,0 +1,31 @@
+"""Who watched what, as the normalised graph that representations travel along."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool
+from scipy.sparse import csr_array
+
+
+def normalised(interactions: csr_array, has_modality: Bool[np.ndarray, " item"] | None = None) -> csr_array:
+    """The bipartite graph of one modality with the symmetric normalisation of DualGNN, eq. 1.
+
+    ``R[u, i] = 1 / sqrt(|N_u| |N_i|)`` for every interaction. Items that lack the modality have no edges, and
+    degrees count the edges of this graph alone.
+
+    Args:
+        interactions: training interactions, (user, item), ones.
+        has_modality: which items take part; None for all of them.
+
+    Returns:
+        R, (user, item), float64; the item side of the graph is its transpose.
+    """
+    edges = csr_array(interactions, dtype=np.float64, copy=True)
+    if has_modality is not None:
+        edges.data = has_modality[edges.indices].astype(np.float64)
+        edges.eliminate_zeros()
+    users = np.repeat(np.arange(edges.shape[0]), np.diff(edges.indptr))
+    user_degree = np.diff(edges.indptr)
+    item_degree = np.bincount(edges.indices, minlength=edges.shape[1])
+    edges.data = 1.0 / np.sqrt(user_degree[users] * item_degree[edges.indices])
+    return edges

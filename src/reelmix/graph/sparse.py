@@ -1,0 +1,106 @@
+"""The sparse product that every graph model is made of, with its exact gradient."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+from torch.nn import functional
+
+Rows = tuple[Tensor, Tensor, Tensor]
+"""Compressed rows: the columns and values of all entries row by row, and where each row starts."""
+
+
+class SparseMatrix(nn.Module):
+    """A constant sparse matrix S, for products S @ x that are differentiable in x.
+
+    Both S and its transpose are kept as compressed rows: the forward pass adds up rows of x with
+    ``embedding_bag``, the fastest kernel for it on a CPU, and the backward pass is the same kernel on the
+    transpose. Each output row is summed by one thread in a fixed order, so results repeat bit for bit.
+
+    Args:
+        matrix: S, of shape (row, column), any real dtype; stored in torch's default dtype.
+    """
+
+    def __init__(self, matrix: csr_array) -> None:
+        super().__init__()
+        self.n_rows, self.n_columns = cast(tuple[int, int], matrix.shape)
+        for name, half in (("forward", csr_array(matrix)), ("transpose", csr_array(matrix.T))):
+            half.sort_indices()
+            index = np.int32 if max(half.nnz, *half.shape) <= np.iinfo(np.int32).max else np.int64
+            values = torch.from_numpy(half.data).to(torch.get_default_dtype())
+            self.register_buffer(f"{name}_columns", _tensor(half.indices, index), persistent=False)
+            self.register_buffer(f"{name}_values", values, persistent=False)
+            self.register_buffer(f"{name}_starts", _tensor(half.indptr, index), persistent=False)
+
+    def forward(self, x: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
+        """S @ x."""
+        return cast(Tensor, _Product.apply(x, self._half("forward"), self._half("transpose")))
+
+    def transposed(self, x: Float[Tensor, "row dim"]) -> Float[Tensor, "column dim"]:
+        """S.T @ x."""
+        return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward")))
+
+    def rows(self, chosen: Int[Tensor, " batch"], x: Float[Tensor, "column dim"]) -> Float[Tensor, "batch dim"]:
+        """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
+        return cast(Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose")))
+
+    def _half(self, name: str) -> Rows:
+        return (
+            getattr(self, f"{name}_columns"),
+            getattr(self, f"{name}_values"),
+            getattr(self, f"{name}_starts"),
+        )
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: Rows, transpose: Rows) -> Tensor:
+        ctx.transpose = transpose
+        return _multiply(matrix, x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _multiply(ctx.transpose, gradients[0].contiguous()), None, None
+
+
+class _ChosenRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chosen: Tensor, matrix: Rows, transpose: Rows) -> Tensor:
+        ctx.save_for_backward(chosen)
+        ctx.n_rows, ctx.transpose = len(matrix[2]) - 1, transpose
+        return _multiply(_select(matrix, chosen), x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (chosen,) = ctx.saved_tensors
+        scattered = gradients[0].new_zeros(ctx.n_rows, gradients[0].shape[1])
+        scattered.index_add_(0, chosen, gradients[0])
+        return _multiply(ctx.transpose, scattered), None, None, None
+
+
+def _multiply(matrix: Rows, x: Tensor) -> Tensor:
+    columns, values, starts = matrix
+    if columns.numel() == 0:
+        return x.new_zeros(len(starts) - 1, x.shape[1])
+    return functional.embedding_bag(
+        columns, x, starts, mode="sum", per_sample_weights=values, include_last_offset=True
+    )
+
+
+def _select(matrix: Rows, chosen: Tensor) -> Rows:
+    columns, values, starts = matrix
+    first = starts[chosen]
+    lengths = starts[chosen + 1] - first
+    new_starts = functional.pad(lengths.cumsum(0, dtype=starts.dtype), (1, 0))
+    shift = torch.repeat_interleave(first - new_starts[:-1], lengths)
+    entries = torch.arange(len(shift), dtype=starts.dtype, device=starts.device) + shift
+    return columns[entries], values[entries], new_starts
+
+
+def _tensor(array: np.ndarray, dtype: type[np.signedinteger[Any]]) -> Tensor:
+    return torch.from_numpy(array.astype(dtype))

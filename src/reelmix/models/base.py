@@ -1,0 +1,81 @@
+"""What a model is to the rest of the house: interactions and content in, user and item vectors out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from reelmix.data import Split
+from reelmix.settings import Settings
+
+
+class Batch(NamedTuple):
+    """Triples of eq. 10: a user, an item of theirs, and an item that they have not interacted with."""
+
+    users: Int[Tensor, " triple"]
+    positives: Int[Tensor, " triple"]
+    negatives: Int[Tensor, " triple"]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What a trained model knows, as vectors: score = user . item.
+
+    Attributes:
+        users: one vector a user.
+        items: one vector an item.
+        item_parts: what each modality adds to the item vectors; the parts add up to ``items``. Empty for
+            models that know no modalities.
+        emphasis: how much each user cares about each modality, in the order of ``item_parts``, exactly as the
+            score used it; None for models without.
+    """
+
+    users: Float[Tensor, "user dim"]
+    items: Float[Tensor, "item dim"]
+    item_parts: Mapping[str, Float[Tensor, "item dim"]] = field(default_factory=dict)
+    emphasis: Float[Tensor, "user modality"] | None = None
+
+
+class Model(nn.Module, ABC):
+    """A recommender that learns vectors.
+
+    A model is made in two steps: the constructor takes its settings, :meth:`build` takes the data and makes
+    the parameters. Subclasses name their settings class in ``Config``.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Settings | None = None, **settings: Any) -> None:
+        super().__init__()
+        self.config = config if config is not None else self.Config.read(settings, where=type(self).name)
+
+    @abstractmethod
+    def build(self, split: Split, *, rng: int = 0) -> Self:
+        """Makes the parameters for this data, drawn with the seed ``rng``, and returns the model itself."""
+
+    @abstractmethod
+    def embed(self) -> Embeddings:
+        """User and item vectors at the present parameters."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """The objective on a batch, to be minimised."""
+
+
+def xavier(*shape: int, generator: torch.Generator) -> nn.Parameter:
+    """A parameter drawn by Xavier's uniform rule; the last two axes count, the ones before are copies."""
+    *_, fan_out, fan_in = shape
+    bound = (6.0 / (fan_in + fan_out)) ** 0.5
+    return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
+
+
+def seeded(rng: int) -> torch.Generator:
+    """A torch generator of its own for one purpose."""
+    return torch.Generator().manual_seed(rng)

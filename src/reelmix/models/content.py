@@ -1,0 +1,176 @@
+"""From an item's features to d dimensions: the layer-0 content of each modality (DualGNN, section III)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reelmix.data import BagFeatures, DenseFeatures
+from reelmix.errors import ConfigError
+from reelmix.graph import SparseMatrix
+from reelmix.models.base import xavier
+
+ContentMap = Literal["pca", "identity", "linear", "mlp"]
+LEAKY_SLOPE = 0.01
+
+
+class Content(nn.Module, ABC):
+    """The content vectors of one modality. Rows of items that lack it are zero, and no model reads them."""
+
+    trained = True
+
+    def __init__(self, rows: np.ndarray, n_items: int) -> None:
+        super().__init__()
+        self.n_items = n_items
+        self.register_buffer("rows", torch.from_numpy(rows.astype(np.int64)), persistent=False)
+
+    @abstractmethod
+    def present_rows(self) -> Float[Tensor, "present dim"]:
+        """The content vectors of the items that have the modality."""
+
+    def forward(self) -> Float[Tensor, "item dim"]:
+        """The content vector of every item."""
+        vectors = self.present_rows()
+        if len(vectors) == self.n_items:
+            return vectors
+        everywhere = vectors.new_zeros(self.n_items, vectors.shape[1])
+        return everywhere.index_copy(0, cast(Tensor, self.rows), vectors)
+
+
+class FixedContent(Content):
+    """Vectors that stay as they are during training."""
+
+    trained = False
+
+    def __init__(self, vectors: Float[np.ndarray, "present dim"], rows: np.ndarray, n_items: int) -> None:
+        super().__init__(rows, n_items)
+        self.vectors: Tensor
+        self.register_buffer("vectors", _working(vectors), persistent=False)
+
+    def present_rows(self) -> Float[Tensor, "present dim"]:
+        """The vectors as given."""
+        return self.vectors
+
+
+class PrincipalContent(FixedContent):
+    """Principal components of the features, centred, in one common scale: their mean norm is 1.
+
+    A modality with fewer features than d fills the remaining dimensions with zeros. What a new item needs to
+    be brought to the same space is kept with the weights.
+    """
+
+    def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
+        values = features.values.astype(np.float64)
+        mean = values.mean(axis=0)
+        components = _principal_components(values - mean, embedding_size)
+        projected = (values - mean) @ components.T
+        norm = float(np.linalg.norm(projected, axis=1).mean()) or 1.0
+        super().__init__(projected / norm, features.items, n_items)
+        self.register_buffer("mean", _working(mean))
+        self.register_buffer("components", _working(components / norm))
+
+
+class LinearContent(Content):
+    """``W f + b``, trained."""
+
+    def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+        super().__init__(features.items, n_items)
+        self.features: Tensor
+        self.register_buffer("features", _working(features.values), persistent=False)
+        self.weight = xavier(embedding_size, features.size, generator=rng)
+        self.bias = nn.Parameter(torch.zeros(embedding_size))
+
+    def present_rows(self) -> Float[Tensor, "present dim"]:
+        """The mapped features."""
+        return functional.linear(self.features, self.weight, self.bias)
+
+
+class MlpContent(Content):
+    """Feature -> 4d -> LeakyReLU -> d, trained."""
+
+    def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+        super().__init__(features.items, n_items)
+        self.features: Tensor
+        self.register_buffer("features", _working(features.values), persistent=False)
+        hidden = 4 * embedding_size
+        self.weight1 = xavier(hidden, features.size, generator=rng)
+        self.bias1 = nn.Parameter(torch.zeros(hidden))
+        self.weight2 = xavier(embedding_size, hidden, generator=rng)
+        self.bias2 = nn.Parameter(torch.zeros(embedding_size))
+
+    def present_rows(self) -> Float[Tensor, "present dim"]:
+        """The mapped features."""
+        hidden = functional.leaky_relu(functional.linear(self.features, self.weight1, self.bias1), LEAKY_SLOPE)
+        return functional.linear(hidden, self.weight2, self.bias2)
+
+
+class BagContent(Content):
+    """The mean of an item's trained token embeddings (TikTok's published text)."""
+
+    def __init__(self, features: BagFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+        super().__init__(features.items, n_items)
+        lengths = np.diff(features.starts)
+        weights = np.repeat(1.0 / lengths, lengths)
+        shape = (len(features.items), features.n_tokens)
+        self.average = SparseMatrix(csr_array((weights, features.tokens, features.starts), shape=shape))
+        self.tokens = xavier(features.n_tokens, embedding_size, generator=rng)
+
+    def present_rows(self) -> Float[Tensor, "present dim"]:
+        """The averaged embeddings."""
+        return self.average(self.tokens)
+
+
+def make_content(
+    modality: str,
+    features: DenseFeatures | BagFeatures,
+    *,
+    n_items: int,
+    embedding_size: int,
+    content: ContentMap,
+    rng: torch.Generator,
+) -> Content:
+    """The way from this modality's features to (item, embedding_size); bags are always trained and averaged.
+
+    Raises:
+        ConfigError: ``identity`` with features of another size than d.
+    """
+    if isinstance(features, BagFeatures):
+        return BagContent(features, n_items, embedding_size, rng)
+    if content == "pca":
+        return PrincipalContent(features, n_items, embedding_size)
+    if content == "linear":
+        return LinearContent(features, n_items, embedding_size, rng)
+    if content == "mlp":
+        return MlpContent(features, n_items, embedding_size, rng)
+    if features.size != embedding_size:
+        raise ConfigError(
+            expected=f"features of size {embedding_size} for content 'identity'",
+            found=f"{features.size} in modality {modality!r}",
+            where="content",
+            fix=f"Set embedding_size = {features.size}, or content = 'pca'.",
+        )
+    return FixedContent(features.values, features.items, n_items)
+
+
+def _principal_components(
+    centred: Float[np.ndarray, "present feature"], embedding_size: int
+) -> Float[np.ndarray, "dim feature"]:
+    covariance = centred.T @ centred
+    _, vectors = np.linalg.eigh(covariance)
+    top = vectors[:, ::-1][:, :embedding_size].T
+    # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
+    largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
+    components = np.zeros((embedding_size, centred.shape[1]))
+    components[: len(top)] = top * np.sign(largest)
+    return components
+
+
+def _working(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(torch.get_default_dtype())

@@ -1,0 +1,83 @@
+"""Propagation between users and items in every modality's own graph (DualGNN, eqs. 1 and 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+
+from reelmix.graph import SparseMatrix, normalised
+
+
+class ModalityPropagation(nn.Module):
+    """Sums of the layers 0..L of users and items, for all modalities at once.
+
+    Modalities that the same items have share one graph; they are columns of one product.
+
+    Args:
+        interactions: training interactions, (user, item).
+        present: which items have which modality.
+        layers: L.
+    """
+
+    def __init__(
+        self, interactions: csr_array, present: Bool[np.ndarray, "item modality"], layers: int
+    ) -> None:
+        super().__init__()
+        self.n_users, self.n_items = interactions.shape
+        self.layers = layers
+        self.groups = _equal_columns(present)
+        self.graphs = nn.ModuleList(
+            SparseMatrix(normalised(interactions, present[:, group[0]])) for group in self.groups
+        )
+        order = np.argsort(np.concatenate(self.groups))
+        self.order: Tensor
+        self.register_buffer("order", torch.from_numpy(order), persistent=False)
+
+    def forward(
+        self,
+        users: Float[Tensor, "user modality dim"],
+        items: Float[Tensor, "item modality dim"] | None,
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """The layer sums from these layer-0 vectors; items of None are zeros, and cost nothing."""
+        return self._in_groups(users, items)
+
+    def from_items(
+        self, items: Float[Tensor, "item modality dim"]
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """The layer sums if every user's layer 0 were zero."""
+        return self._in_groups(items.new_zeros(self.n_users, *items.shape[1:]), items)
+
+    def _in_groups(
+        self, users: Tensor, items: Tensor | None
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        if len(self.groups) == 1:
+            return self._in_one_graph(self.graphs[0], users, items)
+        sums = [
+            self._in_one_graph(graph, users[:, group], None if items is None else items[:, group])
+            for graph, group in zip(self.graphs, self.groups, strict=True)
+        ]
+        user_sums, item_sums = (torch.cat(side, dim=1) for side in zip(*sums, strict=True))
+        return user_sums[:, self.order], item_sums[:, self.order]
+
+    def _in_one_graph(self, graph: nn.Module, users: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
+        assert isinstance(graph, SparseMatrix)
+        size = users.shape[1:]
+        u, i = users.flatten(1), None if items is None else items.flatten(1)
+        user_sum, item_sum = u, i
+        for _ in range(self.layers):
+            u, i = None if i is None else graph(i), None if u is None else graph.transposed(u)
+            user_sum = user_sum if u is None else user_sum + u
+            item_sum = i if item_sum is None else item_sum if i is None else item_sum + i
+        if item_sum is None:
+            item_sum = users.new_zeros(self.n_items, user_sum.shape[1])
+        return user_sum.unflatten(1, size), item_sum.unflatten(1, size)
+
+
+def _equal_columns(present: Bool[np.ndarray, "item modality"]) -> list[list[int]]:
+    groups: dict[bytes, list[int]] = {}
+    for place, column in enumerate(present.T):
+        groups.setdefault(np.packbits(column).tobytes(), []).append(place)
+    return list(groups.values())

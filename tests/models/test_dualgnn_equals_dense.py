@@ -1,0 +1,205 @@
+"""DualGNN against the dense reference written from the equations: vectors, scores, loss and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from dense_dualgnn import DenseModality, dense_dualgnn, dense_loss
+
+from reelmix.data import BagFeatures, Card, Dataset, DenseFeatures, Split
+from reelmix.data.assemble import assemble
+from reelmix.models import Batch, DualGNN
+
+N_USERS, N_ITEMS, D = 9, 8, 3
+TOLERANCE = 1e-6
+
+
+@pytest.fixture(autouse=True)
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def awkward_split(seed: int, *, bag: bool = False) -> Split:
+    """Few users and items: one user and one item isolated, users with few neighbours, items with holes."""
+    rng = np.random.default_rng(seed)
+    users, items = np.nonzero(rng.random((N_USERS, N_ITEMS)) < 0.35)
+    train = (users != N_USERS - 1) & (items != N_ITEMS - 1) & ~((users == 0) ^ (items == 0))
+    pairs = [(int(u), int(i)) for u, i in zip(users[train], items[train], strict=True)]
+    pairs.append((0, 0))  # user 0 and item 0 know each other alone: no neighbour
+    pairs = sorted(set(pairs))
+    held_out = [(N_USERS - 1, N_ITEMS - 1, "validation"), (1, N_ITEMS - 1, "test")]
+    rows = [(u, i, "train") for u, i in pairs] + held_out
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "split"], orient="row")
+    dataset = assemble(table, pl.DataFrame({"item_id": range(N_ITEMS)}), {}, card=Card("awkward"), where=Path())
+    features: dict[str, DenseFeatures | BagFeatures] = {
+        "visual": DenseFeatures(np.arange(N_ITEMS, dtype=np.int32), rng.normal(size=(N_ITEMS, 5))),
+        "acoustic": DenseFeatures(np.array([0, 1, 3, 4, 7], np.int32), rng.normal(size=(5, 4))),
+        "textual": DenseFeatures(np.arange(N_ITEMS, dtype=np.int32), rng.normal(size=(N_ITEMS, D))),
+    }
+    if bag:
+        words = BagFeatures(
+            np.array([1, 2, 5], np.int32), np.array([0, 2, 3, 6]), np.array([0, 1, 1, 2, 2, 4], np.int32), 5
+        )
+        features["words"] = words
+    return Dataset(
+        dataset.users, dataset.items, dataset.interactions, features, dataset.item_table
+    ).split("given")
+
+
+def with_identity_sizes(split: Split) -> Split:
+    features = {}
+    for name, old in split.dataset.features.items():
+        if isinstance(old, DenseFeatures):
+            values = np.random.default_rng(5).normal(size=(len(old.items), D))
+            features[name] = DenseFeatures(old.items, values)
+        else:
+            features[name] = old
+    dataset = replace(split.dataset, features=features)
+    return dataset.split("given")
+
+
+def as_dense(model: DualGNN, split: Split) -> tuple[dict[str, torch.Tensor], list[DenseModality]]:
+    """The model's parameters and modalities in the reference's terms."""
+    parameters: dict[str, torch.Tensor] = {}
+
+    def leaf(name: str, value: torch.Tensor) -> None:
+        parameters[name] = value.detach().clone().requires_grad_()
+
+    modalities = []
+    for place, (name, features) in enumerate(split.dataset.features.items()):
+        present = split.dataset.has(name)
+        leaf(f"user.{name}", model.preference[:, place])
+        if model.config.item_ids:
+            leaf(f"item.{name}", model.item_id[:, place])
+        for key, value in model.content[name].named_parameters():
+            leaf(f"content.{name}.{key}", value)
+        if isinstance(features, BagFeatures):
+            tokens: list[list[int]] = [[] for _ in range(N_ITEMS)]
+            for row, item in enumerate(features.items):
+                tokens[item] = features.tokens[features.starts[row] : features.starts[row + 1]].tolist()
+            modality = DenseModality(name, "bag", present.tolist(), tokens=tokens)
+        else:
+            content = model.config.content
+            given = model.content[name].present_rows().detach() if content == "pca" else torch.tensor(features.values)
+            rows = torch.full((N_ITEMS, given.shape[1]), torch.nan)
+            rows[features.items.astype(np.int64)] = given
+            modality = DenseModality(name, "dense", present.tolist(), content=content, features=rows)
+        modality.item_ids = model.config.item_ids
+        modalities.append(modality)
+    if model.config.emphasis == "learned":
+        leaf("alpha", model.alpha)
+    if model.config.construction == "concatenation":
+        leaf("fusion.weight", model.fusion.weight)
+        leaf("fusion.bias", model.fusion.bias)
+    return parameters, modalities
+
+
+def gradients_as_dense(model: DualGNN) -> dict[str, torch.Tensor]:
+    found = {}
+    for place, name in enumerate(model.modalities):
+        found[f"user.{name}"] = model.preference.grad[:, place]
+        if model.config.item_ids:
+            found[f"item.{name}"] = model.item_id.grad[:, place]
+        for key, value in model.content[name].named_parameters():
+            found[f"content.{name}.{key}"] = value.grad
+    if model.config.emphasis == "learned":
+        found["alpha"] = model.alpha.grad
+    if model.config.construction == "concatenation":
+        found["fusion.weight"], found["fusion.bias"] = model.fusion.weight.grad, model.fusion.bias.grad
+    return found
+
+
+def assert_close(found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    found, expected = found.detach(), expected.detach()
+    scale = max(float(expected.abs().max()), 1e-12)
+    assert float((found - expected).abs().max()) <= TOLERANCE * scale, what
+
+
+def check(split: Split, seed: int, **settings: object) -> None:
+    model = DualGNN(embedding_size=D, reg=0.03, **settings).build(split, rng=seed)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():  # away from the start, where alpha is 1 and biases are 0
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=draw))
+    parameters, modalities = as_dense(model, split)
+    pairs = list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
+    config = model.config
+    expected = dense_dualgnn(
+        parameters,
+        n_users=split.dataset.n_users,
+        n_items=N_ITEMS,
+        interactions=pairs,
+        modalities=modalities,
+        construction=config.construction,
+        aggregation=config.aggregation,
+        layers=config.layers,
+        user_layers=config.user_layers,
+        neighbours=config.neighbours,
+        emphasis=config.emphasis,
+    )
+    found = model.embed()
+    assert_close(found.users, expected.user_vectors, "user vectors")
+    assert_close(found.items, expected.item_vectors, "item vectors")
+    assert_close(found.users @ found.items.T, expected.scores, "scores")
+    assert_close(sum(found.item_parts.values()), expected.item_vectors, "item parts")
+
+    rng = np.random.default_rng(seed)
+    triples = [(u, i, int(rng.integers(N_ITEMS))) for u, i in pairs[::2]]
+    triples += [(split.dataset.n_users - 1, N_ITEMS - 1, 0), triples[0]]  # an isolated user and item, and a repeated triple
+    loss = model.loss(Batch(*torch.tensor(triples).T))
+    expected_loss = dense_loss(
+        parameters,
+        expected,
+        triples,
+        config.reg,
+        modalities=modalities,
+        construction=config.construction,
+        emphasis=config.emphasis,
+    )
+    assert_close(loss, expected_loss, "loss")
+    loss.backward()
+    expected_loss.backward()
+    for name, gradient in gradients_as_dense(model).items():
+        wanted = parameters[name].grad
+        zeros = torch.zeros_like(parameters[name])
+        assert_close(zeros if gradient is None else gradient, zeros if wanted is None else wanted, name)
+
+
+GRID = list(product(("sum", "concatenation", "maximum"), ("mean", "softmax"), range(4), range(3)))
+
+
+@pytest.mark.parametrize(("construction", "aggregation", "layers", "user_layers"), GRID)
+def test_every_variant(construction: str, aggregation: str, layers: int, user_layers: int) -> None:
+    check(
+        awkward_split(seed=layers),
+        seed=user_layers,
+        construction=construction,
+        aggregation=aggregation,
+        layers=layers,
+        user_layers=user_layers,
+        neighbours=3,
+    )
+
+
+@pytest.mark.parametrize("content", ["pca", "identity", "linear", "mlp"])
+@pytest.mark.parametrize("item_ids", [True, False])
+@pytest.mark.parametrize("emphasis", ["learned", "mean"])
+def test_every_content(content: str, item_ids: bool, emphasis: str) -> None:
+    split = awkward_split(seed=3, bag=True)
+    split = with_identity_sizes(split) if content == "identity" else split
+    check(split, seed=1, content=content, item_ids=item_ids, emphasis=emphasis, neighbours=4)
+
+
+@pytest.mark.parametrize("modality", ["visual", "acoustic", "textual", "words"])
+def test_one_modality_alone(modality: str) -> None:
+    split = awkward_split(seed=4, bag=True).dataset.only([modality]).split("given")
+    check(split, seed=2, neighbours=50)
