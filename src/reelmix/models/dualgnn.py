@@ -107,6 +107,7 @@ class DualGNN(Model):
         present = np.stack([dataset.has(name) for name in self.modalities], axis=1)
         self.present: Tensor
         self.register_buffer("present", torch.from_numpy(present), persistent=False)
+        self.complete = bool(present.all())
         self.propagation = ModalityPropagation(train, present, config.layers)
         if config.user_layers:
             weights = user_graph(train, config.neighbours).weights(config.aggregation)
@@ -155,7 +156,7 @@ class DualGNN(Model):
         users, items = self._single_modal()
         fused = self._construct(users)
         for _ in range(self.config.user_layers):
-            fused = fused + self.user_graph(fused)
+            fused = self.user_graph(fused).add_(fused)
         parts = {name: items[:, place] for place, name in enumerate(self.modalities)}
         return Embeddings(fused, items.sum(dim=1), parts, self._emphasis().expand(len(fused), -1))
 
@@ -168,10 +169,10 @@ class DualGNN(Model):
         users, items = self._single_modal()
         fused = self._construct(users)
         for _ in range(self.config.user_layers - 1):
-            fused = fused + self.user_graph(fused)
+            fused = self.user_graph(fused).add_(fused)
         chosen = functional.embedding(batch.users, fused)
         if self.config.user_layers:  # the last layer is needed for the users of the batch alone
-            chosen = chosen + self.user_graph.rows(batch.users, fused)
+            chosen = self.user_graph.rows(batch.users, fused).add_(chosen)
         summed = items.sum(dim=1)
         positive = (chosen * functional.embedding(batch.positives, summed)).sum(dim=1)
         negative = (chosen * functional.embedding(batch.negatives, summed)).sum(dim=1)
@@ -184,10 +185,13 @@ class DualGNN(Model):
         if any(content.trained for content in self._contents()):
             trained = self._content_vectors(trained=True)
         if self.config.item_ids:
-            item_id = self.item_id * self.present.unsqueeze(2)
+            item_id = self._item_id()
             trained = item_id if trained is None else trained + item_id
         users, items = self.propagation(self.preference, trained)
-        return users + self.fixed_users, items + self.fixed_items
+        return users.add_(self.fixed_users), items.add_(self.fixed_items)
+
+    def _item_id(self) -> Float[Tensor, "item modality dim"]:
+        return self.item_id if self.complete else self.item_id * self.present.unsqueeze(2)
 
     def _contents(self) -> list[Content]:
         return [cast(Content, self.content[name]) for name in self.modalities]
@@ -221,7 +225,7 @@ class DualGNN(Model):
         items = torch.cat([batch.positives, batch.negatives])
         per_item = per_user.new_zeros(())
         if self.config.item_ids:
-            per_item = per_item + (self.item_id * self.present.unsqueeze(2))[items].square().sum()
+            per_item = per_item + self._item_id()[items].square().sum()
         shared = per_user.new_zeros(())
         for content in self._contents():
             if isinstance(content, BagContent):

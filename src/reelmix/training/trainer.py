@@ -1,0 +1,202 @@
+"""The training loop: Adam on triples, early stopping, checkpoints, interruption and going on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reelmix.data import Split
+from reelmix.errors import DataError
+from reelmix.models.base import Batch, Model
+from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
+from reelmix.training.config import TrainingConfig
+from reelmix.training.negatives import NegativeSampler
+
+Ending = Literal["early stopping", "all epochs", "interrupted"]
+CHECKPOINT_SECONDS = 5.0
+
+
+class Progress(Protocol):
+    """Is told how training goes."""
+
+    def start(self, config: TrainingConfig, epochs_done: int) -> None:
+        """Training begins, or goes on."""
+        ...
+
+    def batch(self, done: int, total: int) -> None:
+        """A batch was done."""
+        ...
+
+    def epoch(self, epoch: Epoch, best_epoch: int) -> None:
+        """An epoch was trained and validated."""
+        ...
+
+    def end(self, ending: Ending, state: TrainingState) -> None:
+        """Training is over."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where to keep checkpoints, and whose they are.
+
+    Attributes:
+        path: the file.
+        identity: hash of data, settings and seed.
+        resume: go on from the file if it is there.
+        seconds: time between two checkpoints at least; 0 writes one after every epoch.
+    """
+
+    path: Path
+    identity: str
+    resume: bool = False
+    seconds: float = CHECKPOINT_SECONDS
+
+
+class Trainer:
+    """Trains a built model on a split.
+
+    Chance in epoch e comes from a generator seeded with (rng, e) alone: an interrupted run that goes on sees
+    what an uninterrupted one would have seen.
+
+    Args:
+        model: built on ``split``.
+        split: the data; only its training part is looked at here.
+        validate: the validation metric of the model as it stands, larger is better.
+        config: how to train.
+        rng: seed of shuffling and negative sampling.
+        progress: is told how it goes.
+        device: where to compute, as torch names it.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        split: Split,
+        *,
+        validate: Callable[[Model], float],
+        config: TrainingConfig,
+        rng: int = 0,
+        progress: Progress | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.model, self.validate, self.config, self.rng = model.to(device), validate, config, rng
+        self.progress, self.device = progress, device
+        self.sampler = NegativeSampler(split.matrix("train"))
+        # a user who has interacted with everything has no triple
+        usable = self.sampler.unobserved[split.train.users] > 0
+        self.users, self.items = split.train.users[usable], split.train.items[usable]
+        if len(self.users) == 0:
+            raise DataError(
+                expected="at least one user with an item that they have not interacted with",
+                found="none",
+                where="training interactions",
+                fix="Add items, or keep fewer interactions for training.",
+            )
+        self.optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+
+    def fit(self, checkpointing: Checkpointing | None = None) -> tuple[TrainingState, Ending]:
+        """Trains until validation stops improving, all epochs are done, or Ctrl-C; the best weights are restored.
+
+        Ctrl-C gives up the epoch under way and ends like any other ending.
+        """
+        state = self._first_state(checkpointing)
+        if self.progress:
+            self.progress.start(self.config, state.epoch)
+        written = time.monotonic()
+        ending = self._ending(state)
+        try:
+            while ending is None:
+                started = time.perf_counter()
+                loss = self._train_epoch(state.epoch + 1)
+                metric = self.validate(self.model)
+                seconds = time.perf_counter() - started
+                state = self._after_epoch(state, Epoch(state.epoch + 1, loss, metric, seconds))
+                if self.progress:
+                    self.progress.epoch(state.curve[-1], state.best_epoch)
+                ending = self._ending(state)
+                due = checkpointing and time.monotonic() - written >= checkpointing.seconds
+                if checkpointing and (due or ending):
+                    write_checkpoint(checkpointing.path, state, checkpointing.identity)
+                    written = time.monotonic()
+        except KeyboardInterrupt:
+            ending = "interrupted"
+            if checkpointing:
+                write_checkpoint(checkpointing.path, state, checkpointing.identity)
+        self.model.load_state_dict(state.best_weights)
+        if self.progress:
+            self.progress.end(ending, state)
+        return state, ending
+
+    def _first_state(self, checkpointing: Checkpointing | None) -> TrainingState:
+        if checkpointing and checkpointing.resume and checkpointing.path.exists():
+            state = read_checkpoint(checkpointing.path, checkpointing.identity)
+            self.model.load_state_dict(state.weights)
+            self._load_optimiser(state.optimiser)
+            return state
+        weights = self._weights()
+        return TrainingState(weights, weights)
+
+    def _ending(self, state: TrainingState) -> Ending | None:
+        if state.epoch - state.best_epoch >= self.config.patience and state.best_epoch:
+            return "early stopping"
+        return "all epochs" if state.epoch >= self.config.epochs else None
+
+    def _train_epoch(self, epoch: int) -> float:
+        """One pass over the training interactions; the mean loss of its triples."""
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        n_batches = -(-len(self.users) // self.config.batch_size)
+        for done, batch in enumerate(self._batches(np.random.default_rng([self.rng, epoch])), start=1):
+            self.optimiser.zero_grad(set_to_none=True)
+            loss = self.model.loss(batch)
+            loss.backward()
+            self.optimiser.step()
+            total += loss.detach() * len(batch.users)
+            if self.progress:
+                self.progress.batch(done, n_batches)
+        self.model.eval()
+        return float(total) / len(self.users)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        order = rng.permutation(len(self.users))
+        users = self.users[order].astype(np.int64)
+        triples = np.stack([users, self.items[order].astype(np.int64), self.sampler.draw(users, rng)])
+        for start in range(0, len(order), self.config.batch_size):
+            batch = torch.from_numpy(triples[:, start : start + self.config.batch_size])
+            yield Batch(*batch.to(self.device))
+
+    def _after_epoch(self, state: TrainingState, epoch: Epoch) -> TrainingState:
+        weights = self._weights()
+        better = epoch.metric > state.best_metric
+        return TrainingState(
+            weights,
+            weights if better else state.best_weights,
+            self._optimiser_state(),
+            [*state.curve, epoch],
+            epoch.epoch if better else state.best_epoch,
+        )
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def _optimiser_state(self) -> dict[str, Tensor]:
+        found = {}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                found[f"{key}/{name}"] = value.detach().clone()
+        return found
+
+    def _load_optimiser(self, saved: dict[str, Tensor]) -> None:
+        for name, parameter in self.model.named_parameters():
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                if f"{key}/{name}" in saved:
+                    value = saved[f"{key}/{name}"]
+                    self.optimiser.state[parameter][key] = value.to(parameter.device).clone()
