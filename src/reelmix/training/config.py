@@ -22,10 +22,10 @@ class TrainingConfig(Settings):
     patience: int = Field(20, ge=1)
     """Epochs without a better validation metric after which training stops."""
 
-    metric: str = "recall@20"
+    validation_metric: str = "recall@20"
     """Validation metric that chooses the best epoch, as name@P."""
 
-    @field_validator("metric")
+    @field_validator("validation_metric")
     @classmethod
     def _known_metric(cls, value: str) -> str:
         name, _, depth = value.partition("@")

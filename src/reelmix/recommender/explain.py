@@ -1,0 +1,82 @@
+"""Why an item stands in a user's list: what each modality adds, and the watched item that it is like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from reelmix.data.vocabulary import UserOrItemId
+from reelmix.recommender.recommender import Recommendation, Recommender, unit
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a user's score of an item is what it is.
+
+    Attributes:
+        score: user . item.
+        parts: what each modality of the item adds; they add up to ``score``. Modalities that the item lacks
+            add nothing and are left out.
+        lifts: each part less the mean of the same part over all items that have the modality: what sets this
+            item apart for this user.
+        emphasis: the user's emphasis on each modality, exactly as the score used it; empty for models without.
+        like: for each part, the watched item that is nearest in that modality, by cosine.
+    """
+
+    score: float
+    parts: Mapping[str, float]
+    lifts: Mapping[str, float]
+    emphasis: Mapping[str, float]
+    like: Mapping[str, Recommendation]
+
+    @property
+    def strongest(self) -> str | None:
+        """The modality that sets the item apart most; None for models without modalities."""
+        return max(self.lifts, key=lambda name: self.lifts[name]) if self.lifts else None
+
+    def sentence(self) -> str:
+        """The reason in one line, such as ``acoustic +2.41, visual +0.30; acoustic like "Rain on a roof"``."""
+        if self.strongest is None:
+            return f"score {self.score:+.2f}"
+        order = sorted(self.lifts, key=lambda name: -self.lifts[name])
+        said = ", ".join(f"{name} {self.lifts[name]:+.2f}" for name in order)
+        alike = self.like.get(self.strongest)
+        if alike is None:
+            return said
+        return f"{said}; {self.strongest} like {alike.title or alike.id}"
+
+
+def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) -> Explanation:
+    """Splits the score of one user and one item into the parts of its modalities.
+
+    Raises:
+        UnknownIdError: there is no such user or item.
+    """
+    run, vectors = recommender.run, recommender.vectors
+    u, i = run.users.row(user), run.items.row(item)
+    watched = run.matrix()[[u]].indices
+    watched = watched[watched != i]
+    parts, lifts, like = {}, {}, {}
+    for place, (name, part) in enumerate(vectors.item_parts.items()):
+        present = vectors.present[:, place]
+        if not present[i]:
+            continue
+        scores = part @ vectors.users[u]
+        parts[name] = float(scores[i])
+        lifts[name] = float(scores[i] - scores[present].mean())
+        candidates = watched[present[watched]]
+        if len(candidates):
+            cosine = unit(part[candidates]) @ unit(part[i : i + 1])[0]
+            nearest = int(candidates[np.argmax(cosine)])
+            title = run.titles[nearest] if run.titles else None
+            like[name] = Recommendation(run.items.take([nearest])[0], float(cosine.max()), title)
+    weights = {} if vectors.emphasis is None else dict(zip(vectors.item_parts, vectors.emphasis[u], strict=True))
+    return Explanation(
+        float(vectors.users[u] @ vectors.items[i]),
+        parts,
+        lifts,
+        {name: float(weight) for name, weight in weights.items()},
+        like,
+    )

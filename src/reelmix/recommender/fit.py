@@ -1,0 +1,216 @@
+"""From a model and a split to a run: build, train, evaluate, keep."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reelmix.data import Split
+from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
+from reelmix.errors import ConfigError
+from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
+from reelmix.files import digest, require_vacant, write_atomic
+from reelmix.models.base import Model
+from reelmix.recommender.experiment import Experiment, RunOptions
+from reelmix.recommender.run import STAGES, Run, Vectors
+from reelmix.training.checkpoint import TrainingState
+from reelmix.training.config import TrainingConfig
+from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
+
+
+def fit(
+    model: Model,
+    split: Split,
+    *,
+    training: TrainingConfig | None = None,
+    evaluation: EvaluationConfig | None = None,
+    rng: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    command: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    **settings: Any,
+) -> Run:
+    """Trains a model and evaluates it once on the test part, with the weights of the best validation epoch.
+
+    Args:
+        model: with its settings; it is built here.
+        split: training, validation and test interactions.
+        training: how to train; or give single ``settings`` such as ``epochs=50``.
+        evaluation: what to measure.
+        rng: seed of first parameters, shuffling and negative samples.
+        out: folder of the run, new or empty; None keeps the run in memory alone.
+        resume: go on in ``out`` from the last checkpoint; starts anew if there is none.
+        progress: is told how training goes.
+        device: where to train, as torch names it.
+        command: what to write down as the command that made the run.
+        checkpoint_seconds: time between two checkpoints at least.
+
+    Raises:
+        StorageError: ``out`` holds something already and ``resume`` is off, or the disk is full.
+        RunError: the checkpoint in ``out`` is of other data, settings or seed.
+        ConfigError: an unknown setting, or ``resume`` without ``out``.
+    """
+    if training is None:
+        training = TrainingConfig.read(settings, where="fit")
+    elif settings:
+        training = TrainingConfig.read({**training.model_dump(), **settings}, where="fit")
+    evaluation = evaluation or EvaluationConfig()
+    options = RunOptions(rng=rng, split=split.method)
+    experiment = Experiment(model.name, model.config, training, evaluation, options)
+    checkpointing = _checkpointing(out, resume, checkpoint_seconds, experiment, split)
+    started = datetime.now(UTC)
+    model.build(split, rng=rng)
+    trainer = Trainer(
+        model,
+        split,
+        validate=_validation(split, training, evaluation),
+        config=training,
+        rng=rng,
+        progress=progress,
+        device=device,
+    )
+    state, ending = trainer.fit(checkpointing)
+    manifest = _manifest(experiment, split, state, ending, started, command, device)
+    run = _measured(_run(model, split, experiment, state, manifest), evaluation)
+    if out is not None:
+        run.write(out)
+    return run
+
+
+def _checkpointing(
+    out: str | Path | None, resume: bool, seconds: float, experiment: Experiment, split: Split
+) -> Checkpointing | None:
+    if out is None:
+        if resume:
+            raise ConfigError(
+                expected="the folder of the run to go on with",
+                found="none",
+                where="resume",
+                fix="Give out the folder that training was cut off in.",
+            )
+        return None
+    folder = Path(out)
+    if not resume:
+        require_vacant(folder, "the run")
+    identity = digest(json.dumps(experiment.identity(), sort_keys=True), split.dataset.content_hash)
+    write_atomic(folder / "config.toml", experiment.toml())
+    return Checkpointing(folder / "checkpoint.safetensors", identity, resume, seconds)
+
+
+def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationConfig) -> Any:
+    name, _, depth = training.validation_metric.partition("@")
+    config = EvaluationConfig.read(
+        {"metrics": (name,), "at": (int(depth),), "block_bytes": evaluation.block_bytes}, where="validation_metric"
+    )
+    relevant, exclude = split.matrix("validation"), split.matrix("train")
+
+    def validate(model: Model) -> float:
+        with torch.no_grad():
+            embeddings = model.embed()
+        scorer = VectorScorer(embeddings.users.cpu().numpy(), embeddings.items.cpu().numpy())
+        found = evaluate(scorer, relevant=relevant, exclude=exclude, config=config)
+        return found.metrics[training.validation_metric]
+
+    return validate
+
+
+def _run(
+    model: Model, split: Split, experiment: Experiment, state: TrainingState, manifest: dict[str, Any]
+) -> Run:
+    dataset = split.dataset
+    with torch.no_grad():
+        embeddings = model.embed()
+    parts = {name: part.cpu().numpy() for name, part in embeddings.item_parts.items()}
+    present = [dataset.has(name) for name in parts]
+    emphasis = embeddings.emphasis
+    return Run(
+        manifest,
+        experiment.tables(),
+        dataset.users,
+        dataset.items,
+        dataset.item_table,
+        _labelled(split),
+        Vectors(
+            embeddings.users.cpu().numpy(),
+            embeddings.items.cpu().numpy(),
+            parts,
+            np.stack(present, axis=1) if present else np.zeros((dataset.n_items, 0), bool),
+            None if emphasis is None else emphasis.detach().cpu().numpy(),
+        ),
+        {name: tensor.cpu().numpy() for name, tensor in state.best_weights.items()},
+        [asdict(epoch) for epoch in state.curve],
+    )
+
+
+def _labelled(split: Split) -> Interactions:
+    parts = ((split.train, TRAIN), (split.validation, VALIDATION), (split.test, TEST))
+    return Interactions.of(
+        np.concatenate([part.users for part, _ in parts]),
+        np.concatenate([part.items for part, _ in parts]),
+        labels=np.concatenate([np.full(len(part), label, np.int8) for part, label in parts]),
+    )
+
+
+def _measured(run: Run, evaluation: EvaluationConfig) -> Run:
+    metrics, per_user = {}, {}
+    for stage in STAGES:
+        found = run.evaluate(evaluation, stage=stage)
+        metrics[stage] = dict(found.metrics)
+        per_user[stage] = {"users": found.users, **found.per_user}
+    return replace(run, metrics=metrics, per_user=per_user)
+
+
+def _manifest(
+    experiment: Experiment,
+    split: Split,
+    state: TrainingState,
+    ending: Ending,
+    started: datetime,
+    command: str | None,
+    device: str,
+) -> dict[str, Any]:
+    dataset = split.dataset
+    packages = ("reelmix", "torch", "numpy", "scipy", "polars", "safetensors", "sparse-dot-topn")
+    return {
+        "model": experiment.model,
+        "rng": experiment.run.rng,
+        "command": command,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "ending": ending,
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "platform": platform.platform(),
+        "dataset": {
+            "name": dataset.card.name,
+            "provenance": dataset.card.provenance,
+            "simulated": dataset.card.simulated,
+            "content_hash": dataset.content_hash,
+            "users": dataset.n_users,
+            "items": dataset.n_items,
+            "interactions": len(dataset.interactions),
+            "modalities": list(dataset.modalities),
+        },
+        "split": {
+            "method": split.method,
+            "rng": split.rng,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "users_without_training": len(split.untrained_users),
+        },
+    }

@@ -1,0 +1,205 @@
+"""A trained model at work: lists for users, what is alike, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from reelmix.data.interactions import TRAIN
+from reelmix.data.vocabulary import UserOrItemId, Vocabulary
+from reelmix.errors import ConfigError, UnknownIdError
+from reelmix.evaluation.ranking import top_n
+from reelmix.recommender.run import Run
+
+WhenUnknown = Literal["error", "empty"]
+BLOCK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One line of a list.
+
+    Attributes:
+        id: the caller's id of the item or user.
+        score: what it was ranked by.
+        title: the item's title, if it has one.
+    """
+
+    id: UserOrItemId
+    score: float
+    title: str | None = None
+
+
+class Recommender:
+    """Answers from the vectors of a run; needs neither training data nor torch.
+
+    Args:
+        run: a finished run, or the folder of one.
+    """
+
+    def __init__(self, run: Run | str | Path) -> None:
+        self.run = run if isinstance(run, Run) else Run.read(run)
+        self.vectors = self.run.vectors
+        self._seen = self.run.matrix()
+        self._trained = np.diff(self.run.matrix(TRAIN).indptr) > 0
+
+    @overload
+    def recommend(
+        self,
+        users: UserOrItemId,
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        among: Sequence[UserOrItemId] | None = None,
+        without: Sequence[UserOrItemId] = (),
+        unknown: WhenUnknown = "error",
+    ) -> list[Recommendation]: ...
+    @overload
+    def recommend(
+        self,
+        users: Sequence[UserOrItemId],
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        among: Sequence[UserOrItemId] | None = None,
+        without: Sequence[UserOrItemId] = (),
+        unknown: WhenUnknown = "error",
+    ) -> list[list[Recommendation]]: ...
+    def recommend(
+        self,
+        users: UserOrItemId | Sequence[UserOrItemId],
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        among: Sequence[UserOrItemId] | None = None,
+        without: Sequence[UserOrItemId] = (),
+        unknown: WhenUnknown = "error",
+    ) -> list[Recommendation] | list[list[Recommendation]]:
+        """The items with the highest scores for one user, or for each of many.
+
+        Args:
+            users: an id, or a sequence of ids.
+            n: length of a list; it is shorter when fewer items are left.
+            include_seen: keep items that the user has interacted with, in any part of the data.
+            among: only these items may be recommended.
+            without: these items may not.
+            unknown: what to do for a user who is unknown or has no training interaction: raise, or give an
+                empty list.
+
+        Returns:
+            For one id a list, best first; for a sequence a list of such lists.
+
+        Raises:
+            UnknownIdError: an unknown user (unless ``unknown="empty"``) or item.
+            ConfigError: ``n`` is below 1.
+        """
+        _require_positive(n)
+        one = isinstance(users, int | str)
+        asked: Sequence[UserOrItemId] = [users] if one else list(users)
+        allowed = self._allowed(among, without)
+        rows = [self._row_of_user(user, unknown) for user in asked]
+        known = np.array([row for row in rows if row is not None], np.int64)
+        found = iter(self._best(known, n, allowed, include_seen))
+        lists = [[] if row is None else next(found) for row in rows]
+        return lists[0] if one else lists
+
+    def similar_items(self, item: UserOrItemId, n: int = 10) -> list[Recommendation]:
+        """The items whose vectors point most nearly the same way (cosine), without the item itself.
+
+        Raises:
+            UnknownIdError: there is no such item.
+            ConfigError: ``n`` is below 1.
+        """
+        return self._similar(self.run.items, self.vectors.items, item, n, self.run.titles)
+
+    def similar_users(self, user: UserOrItemId, n: int = 10) -> list[Recommendation]:
+        """The users whose vectors point most nearly the same way (cosine), without the user themself.
+
+        Raises:
+            UnknownIdError: there is no such user.
+            ConfigError: ``n`` is below 1.
+        """
+        return self._similar(self.run.users, self.vectors.users, user, n, None)
+
+    def _similar(
+        self,
+        vocabulary: Vocabulary,
+        vectors: Float[np.ndarray, "row dim"],
+        identifier: UserOrItemId,
+        n: int,
+        titles: list[str] | None,
+    ) -> list[Recommendation]:
+        _require_positive(n)
+        row = vocabulary.row(identifier)
+        cosine = unit(vectors) @ unit(vectors[row : row + 1])[0]
+        cosine[row] = -np.inf
+        return self._lines(vocabulary, cosine[None], n, titles)[0]
+
+    def _best(
+        self, users: np.ndarray, n: int, allowed: Bool[np.ndarray, " item"], include_seen: bool
+    ) -> list[list[Recommendation]]:
+        lists: list[list[Recommendation]] = []
+        block = max(1, BLOCK_BYTES // (4 * len(self.run.items)))
+        for start in range(0, len(users), block):
+            rows = users[start : start + block]
+            scores = self.vectors.users[rows] @ self.vectors.items.T
+            scores[:, ~allowed] = -np.inf
+            if not include_seen:
+                seen = self._seen[rows]
+                scores[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = -np.inf
+            lists += self._lines(self.run.items, scores, n, self.run.titles)
+        return lists
+
+    def _lines(
+        self, vocabulary: Vocabulary, scores: Float[np.ndarray, "row choice"], n: int, titles: list[str] | None
+    ) -> list[list[Recommendation]]:
+        lists = []
+        for row, places in zip(scores, top_n(scores, n).items, strict=True):
+            places = places[places >= 0]
+            lists.append(
+                [
+                    Recommendation(identifier, float(row[place]), titles[place] if titles else None)
+                    for identifier, place in zip(vocabulary.take(places), places, strict=True)
+                ]
+            )
+        return lists
+
+    def _row_of_user(self, user: UserOrItemId, unknown: WhenUnknown) -> int | None:
+        if unknown == "empty" and user not in self.run.users:
+            return None
+        row = self.run.users.row(user)
+        if self._trained[row]:
+            return row
+        if unknown == "empty":
+            return None
+        raise UnknownIdError(
+            expected="a user with training interactions",
+            found=f"none of {user!r}",
+            where="user id",
+            fix="Nothing is known of this user's taste. Train again with some of what they watched.",
+        )
+
+    def _allowed(
+        self, among: Sequence[UserOrItemId] | None, without: Sequence[UserOrItemId]
+    ) -> Bool[np.ndarray, " item"]:
+        allowed = np.full(len(self.run.items), among is None)
+        for identifiers, value in ((among or (), True), (without, False)):
+            for identifier in identifiers:
+                allowed[self.run.items.row(identifier)] = value
+        return allowed
+
+
+def unit(vectors: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row dim"]:
+    """The vectors at length 1; zero vectors stay zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths == 0, 1, lengths)
+
+
+def _require_positive(n: int) -> None:
+    if n < 1:
+        raise ConfigError(expected="a list of at least 1", found=str(n), where="n", fix="Ask for n = 10, say.")

@@ -1,0 +1,262 @@
+"""A run: what training leaves behind, as a folder that evaluates, serves and explains without data or torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float
+from scipy.sparse import csr_array
+
+from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
+from reelmix.data.storage import read_table, write_table
+from reelmix.data.vocabulary import Vocabulary
+from reelmix.errors import RunError, StorageError
+from reelmix.evaluation import Evaluation, EvaluationConfig, VectorScorer, evaluate
+from reelmix.files import digest, read_arrays, require_file, require_folder, write_arrays, write_atomic
+
+if TYPE_CHECKING:
+    from reelmix.recommender.recommender import Recommender
+
+RUN_VERSION = 1
+STAGES = {"validation": (VALIDATION, (TRAIN,)), "test": (TEST, (TRAIN, VALIDATION))}
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """What a trained model knows: score = user . item.
+
+    Attributes:
+        users, items: the vectors, float32.
+        item_parts: what each modality adds to the item vectors; they add up to ``items``.
+        present: which items have which modality, in the order of ``item_parts``.
+        emphasis: how much each user cares about each modality; None for models without.
+    """
+
+    users: Float[np.ndarray, "user dim"]
+    items: Float[np.ndarray, "item dim"]
+    item_parts: Mapping[str, Float[np.ndarray, "item dim"]]
+    present: Bool[np.ndarray, "item modality"]
+    emphasis: Float[np.ndarray, "user modality"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The result of training.
+
+    Attributes:
+        manifest: versions, seed, dataset, command, how training ended.
+        settings: the tables of config.toml.
+        users, items: the caller's ids.
+        item_table: one row an item: ``item_id``, optionally ``title`` and anything else.
+        interactions: training, validation and test, by their labels.
+        vectors: what the model knows.
+        weights: the model's parameters by name, of the best epoch.
+        curve: the epochs, each with loss, metric and seconds.
+        metrics: of validation and test, such as ``metrics["test"]["recall@20"]``.
+        per_user: the same for each evaluated user, and their rows under ``users``.
+    """
+
+    manifest: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    users: Vocabulary
+    items: Vocabulary
+    item_table: pl.DataFrame
+    interactions: Interactions
+    vectors: Vectors
+    weights: Mapping[str, np.ndarray]
+    curve: list[dict[str, float]]
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    per_user: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def test_metrics(self) -> Mapping[str, float]:
+        """Metrics on the test part, with the weights of the best validation epoch."""
+        return self.metrics["test"]
+
+    def recommender(self) -> Recommender:
+        """The trained model at work."""
+        from reelmix.recommender.recommender import Recommender
+
+        return Recommender(self)
+
+    def matrix(self, *labels: int) -> csr_array:
+        """The interactions with these labels as a (user, item) matrix of ones; all of them without labels."""
+        pairs = self.interactions
+        if labels:
+            assert pairs.labels is not None
+            pairs = pairs.take(np.isin(pairs.labels, labels))
+        return pairs.matrix(len(self.users), len(self.items))
+
+    def evaluate(self, config: EvaluationConfig | None = None, *, stage: str = "test") -> Evaluation:
+        """Ranks all items for the users of a stage and measures the lists; see :func:`reelmix.evaluation.evaluate`."""
+        judged, hidden = STAGES[stage]
+        return evaluate(
+            VectorScorer(self.vectors.users, self.vectors.items),
+            relevant=self.matrix(judged),
+            exclude=self.matrix(*hidden),
+            config=config or EvaluationConfig(),
+        )
+
+    def write(self, folder: str | Path) -> Path:
+        """Writes the run into a folder; the manifest comes last, and without it there is no run.
+
+        Raises:
+            StorageError: the folder cannot be written, or the disk is full.
+        """
+        return write_run(self, Path(folder))
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Run:
+        """Reads a run folder and checks every byte of it against its manifest.
+
+        Raises:
+            StorageError: the folder or a file is missing or damaged.
+            RunError: training has not finished, the folder is of another version, or a file was changed.
+        """
+        return read_run(Path(folder))
+
+    @cached_property
+    def titles(self) -> list[str] | None:
+        """Titles of the items by row, if there are any."""
+        if "title" not in self.item_table.columns:
+            return None
+        return [title or "" for title in self.item_table["title"].cast(pl.String).to_list()]
+
+
+def write_run(run: Run, folder: Path) -> Path:
+    """Writes ``run`` into ``folder``; see :meth:`Run.write`."""
+    (folder / "manifest.json").unlink(missing_ok=True) if folder.is_dir() else None
+    pairs = run.interactions
+    assert pairs.labels is not None
+    arrays = {"users": pairs.users, "items": pairs.items, "labels": pairs.labels}
+    vectors = {"users": run.vectors.users, "items": run.vectors.items, "present": run.vectors.present}
+    vectors |= {f"item_parts/{name}": part for name, part in run.vectors.item_parts.items()}
+    if run.vectors.emphasis is not None:
+        vectors["emphasis"] = run.vectors.emphasis
+    write_arrays(folder / "vectors.safetensors", vectors, {"modalities": json.dumps(list(run.vectors.item_parts))})
+    write_arrays(folder / "weights.safetensors", run.weights)
+    write_arrays(folder / "interactions.safetensors", arrays)
+    per_user = {f"{stage}/{key}": v for stage, values in run.per_user.items() for key, v in values.items()}
+    write_arrays(folder / "per_user.safetensors", per_user)
+    write_table(folder / "users.parquet", pl.DataFrame({"user_id": run.users.ids}))
+    write_table(folder / "items.parquet", run.item_table)
+    write_atomic(folder / "settings.json", _json(run.settings))
+    write_atomic(folder / "metrics.json", _json(run.metrics))
+    write_atomic(folder / "curve.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in run.curve))
+    files = {
+        name: digest((folder / name).read_bytes())
+        for name in (
+            "curve.jsonl",
+            "interactions.safetensors",
+            "items.parquet",
+            "metrics.json",
+            "per_user.safetensors",
+            "settings.json",
+            "users.parquet",
+            "vectors.safetensors",
+            "weights.safetensors",
+        )
+    }
+    manifest = {**run.manifest, "run_version": RUN_VERSION, "files": files}
+    write_atomic(folder / "manifest.json", _json({**manifest, "checksum": digest(_json(manifest))}))
+    return folder
+
+
+def read_run(folder: Path) -> Run:
+    """Reads a run folder; see :meth:`Run.read`."""
+    require_folder(folder, "a run folder")
+    manifest = _manifest(folder)
+    for name, expected in manifest["files"].items():
+        _verify(folder / name, expected)
+    arrays, metadata = read_arrays(folder / "vectors.safetensors")
+    modalities: list[str] = json.loads(metadata["modalities"])
+    vectors = Vectors(
+        arrays["users"],
+        arrays["items"],
+        {name: arrays[f"item_parts/{name}"] for name in modalities},
+        arrays["present"],
+        arrays.get("emphasis"),
+    )
+    pairs, _ = read_arrays(folder / "interactions.safetensors")
+    items = read_table(folder / "items.parquet", "the table of items")
+    users = read_table(folder / "users.parquet", "the table of users")
+    per_user: dict[str, dict[str, np.ndarray]] = {}
+    for key, values in read_arrays(folder / "per_user.safetensors")[0].items():
+        stage, _, name = key.partition("/")
+        per_user.setdefault(stage, {})[name] = values
+    curve = (folder / "curve.jsonl").read_text().splitlines()
+    return Run(
+        manifest,
+        json.loads((folder / "settings.json").read_text()),
+        Vocabulary(users["user_id"], "user"),
+        Vocabulary(items["item_id"], "item"),
+        items,
+        Interactions(pairs["users"], pairs["items"], labels=pairs["labels"]),
+        vectors,
+        read_arrays(folder / "weights.safetensors")[0],
+        [json.loads(line) for line in curve],
+        json.loads((folder / "metrics.json").read_text()),
+        per_user,
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.exists():
+        unfinished = (folder / "checkpoint.safetensors").exists()
+        raise RunError(
+            expected="a finished run",
+            found="one whose training was cut off" if unfinished else "a folder without manifest.json",
+            where=str(folder),
+            fix="Go on with reelmix train, the same data and settings, --out this folder and --resume."
+            if unfinished
+            else "Give the folder that reelmix train wrote to.",
+        )
+    require_file(path, "a manifest")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version, checksum = manifest["run_version"], manifest.pop("checksum")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise _changed(path) from None
+    if version != RUN_VERSION:
+        raise RunError(
+            expected=f"run version {RUN_VERSION}",
+            found=str(version),
+            where=str(path),
+            fix="Train again with this version of reelmix, or open the run with the version that made it.",
+        )
+    if digest(_json(manifest)) != checksum:
+        raise _changed(path)
+    return manifest
+
+
+def _verify(path: Path, expected: str) -> None:
+    require_file(path, "a file of the run")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            expected="a readable file", found=str(error.strerror), where=str(path), fix="Check the disk."
+        ) from None
+    if digest(content) != expected:
+        raise _changed(path)
+
+
+def _changed(path: Path) -> RunError:
+    return RunError(
+        expected="the file as it was written",
+        found="other bytes",
+        where=str(path),
+        fix="Restore the run folder from a copy, or train again.",
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
