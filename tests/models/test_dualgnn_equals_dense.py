@@ -39,7 +39,9 @@ def awkward_split(seed: int, *, bag: bool = False) -> Split:
     held_out = [(N_USERS - 1, N_ITEMS - 1, "validation"), (1, N_ITEMS - 1, "test")]
     rows = [(u, i, "train") for u, i in pairs] + held_out
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "split"], orient="row")
-    dataset = assemble(table, pl.DataFrame({"item_id": range(N_ITEMS)}), {}, card=Card("awkward"), where=Path())
+    dataset = assemble(
+        table, pl.DataFrame({"item_id": range(N_ITEMS)}), {}, card=Card("awkward"), where=Path()
+    )
     features: dict[str, DenseFeatures | BagFeatures] = {
         "visual": DenseFeatures(np.arange(N_ITEMS, dtype=np.int32), rng.normal(size=(N_ITEMS, 5))),
         "acoustic": DenseFeatures(np.array([0, 1, 3, 4, 7], np.int32), rng.normal(size=(5, 4))),
@@ -50,9 +52,9 @@ def awkward_split(seed: int, *, bag: bool = False) -> Split:
             np.array([1, 2, 5], np.int32), np.array([0, 2, 3, 6]), np.array([0, 1, 1, 2, 2, 4], np.int32), 5
         )
         features["words"] = words
-    return Dataset(
-        dataset.users, dataset.items, dataset.interactions, features, dataset.item_table
-    ).split("given")
+    return Dataset(dataset.users, dataset.items, dataset.interactions, features, dataset.item_table).split(
+        "given"
+    )
 
 
 def with_identity_sizes(split: Split) -> Split:
@@ -89,7 +91,11 @@ def as_dense(model: DualGNN, split: Split) -> tuple[dict[str, torch.Tensor], lis
             modality = DenseModality(name, "bag", present.tolist(), tokens=tokens)
         else:
             content = model.config.content
-            given = model.content[name].present_rows().detach() if content == "pca" else torch.tensor(features.values)
+            given = (
+                model.content[name].present_rows().detach()
+                if content == "pca"
+                else torch.tensor(features.values)
+            )
             rows = torch.full((N_ITEMS, given.shape[1]), torch.nan)
             rows[features.items.astype(np.int64)] = given
             modality = DenseModality(name, "dense", present.tolist(), content=content, features=rows)
@@ -154,7 +160,10 @@ def check(split: Split, seed: int, **settings: object) -> None:
 
     rng = np.random.default_rng(seed)
     triples = [(u, i, int(rng.integers(N_ITEMS))) for u, i in pairs[::2]]
-    triples += [(split.dataset.n_users - 1, N_ITEMS - 1, 0), triples[0]]  # an isolated user and item, and a repeated triple
+    triples += [
+        (split.dataset.n_users - 1, N_ITEMS - 1, 0),
+        triples[0],
+    ]  # an isolated user and item, and a repeated triple
     loss = model.loss(Batch(*torch.tensor(triples).T))
     expected_loss = dense_loss(
         parameters,

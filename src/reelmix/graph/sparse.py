@@ -45,7 +45,9 @@ class SparseMatrix(nn.Module):
         """S.T @ x."""
         return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward")))
 
-    def rows(self, chosen: Int[Tensor, " batch"], x: Float[Tensor, "column dim"]) -> Float[Tensor, "batch dim"]:
+    def rows(
+        self, chosen: Int[Tensor, " batch"], x: Float[Tensor, "column dim"]
+    ) -> Float[Tensor, "batch dim"]:
         """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
         return cast(Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose")))
 

@@ -80,7 +80,9 @@ class PrincipalContent(FixedContent):
 class LinearContent(Content):
     """``W f + b``, trained."""
 
-    def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
+    ) -> None:
         super().__init__(features.items, n_items)
         self.features: Tensor
         self.register_buffer("features", _working(features.values), persistent=False)
@@ -95,7 +97,9 @@ class LinearContent(Content):
 class MlpContent(Content):
     """Feature -> 4d -> LeakyReLU -> d, trained."""
 
-    def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
+    ) -> None:
         super().__init__(features.items, n_items)
         self.features: Tensor
         self.register_buffer("features", _working(features.values), persistent=False)
@@ -107,14 +111,18 @@ class MlpContent(Content):
 
     def present_rows(self) -> Float[Tensor, "present dim"]:
         """The mapped features."""
-        hidden = functional.leaky_relu(functional.linear(self.features, self.weight1, self.bias1), LEAKY_SLOPE)
+        hidden = functional.leaky_relu(
+            functional.linear(self.features, self.weight1, self.bias1), LEAKY_SLOPE
+        )
         return functional.linear(hidden, self.weight2, self.bias2)
 
 
 class BagContent(Content):
     """The mean of an item's trained token embeddings (TikTok's published text)."""
 
-    def __init__(self, features: BagFeatures, n_items: int, embedding_size: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, features: BagFeatures, n_items: int, embedding_size: int, rng: torch.Generator
+    ) -> None:
         super().__init__(features.items, n_items)
         lengths = np.diff(features.starts)
         weights = np.repeat(1.0 / lengths, lengths)

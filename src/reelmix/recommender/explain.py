@@ -72,7 +72,9 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
             nearest = int(candidates[np.argmax(cosine)])
             title = run.titles[nearest] if run.titles else None
             like[name] = Recommendation(run.items.take([nearest])[0], float(cosine.max()), title)
-    weights = {} if vectors.emphasis is None else dict(zip(vectors.item_parts, vectors.emphasis[u], strict=True))
+    weights = (
+        {} if vectors.emphasis is None else dict(zip(vectors.item_parts, vectors.emphasis[u], strict=True))
+    )
     return Explanation(
         float(vectors.users[u] @ vectors.items[i]),
         parts,

@@ -111,7 +111,8 @@ def _checkpointing(
 def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationConfig) -> Any:
     name, _, depth = training.validation_metric.partition("@")
     config = EvaluationConfig.read(
-        {"metrics": (name,), "at": (int(depth),), "block_bytes": evaluation.block_bytes}, where="validation_metric"
+        {"metrics": (name,), "at": (int(depth),), "block_bytes": evaluation.block_bytes},
+        where="validation_metric",
     )
     relevant, exclude = split.matrix("validation"), split.matrix("train")
 

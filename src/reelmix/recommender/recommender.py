@@ -156,7 +156,11 @@ class Recommender:
         return lists
 
     def _lines(
-        self, vocabulary: Vocabulary, scores: Float[np.ndarray, "row choice"], n: int, titles: list[str] | None
+        self,
+        vocabulary: Vocabulary,
+        scores: Float[np.ndarray, "row choice"],
+        n: int,
+        titles: list[str] | None,
     ) -> list[list[Recommendation]]:
         lists = []
         for row, places in zip(scores, top_n(scores, n).items, strict=True):
@@ -202,4 +206,6 @@ def unit(vectors: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row dim"]:
 
 def _require_positive(n: int) -> None:
     if n < 1:
-        raise ConfigError(expected="a list of at least 1", found=str(n), where="n", fix="Ask for n = 10, say.")
+        raise ConfigError(
+            expected="a list of at least 1", found=str(n), where="n", fix="Ask for n = 10, say."
+        )

@@ -140,7 +140,9 @@ def write_run(run: Run, folder: Path) -> Path:
     vectors |= {f"item_parts/{name}": part for name, part in run.vectors.item_parts.items()}
     if run.vectors.emphasis is not None:
         vectors["emphasis"] = run.vectors.emphasis
-    write_arrays(folder / "vectors.safetensors", vectors, {"modalities": json.dumps(list(run.vectors.item_parts))})
+    write_arrays(
+        folder / "vectors.safetensors", vectors, {"modalities": json.dumps(list(run.vectors.item_parts))}
+    )
     write_arrays(folder / "weights.safetensors", run.weights)
     write_arrays(folder / "interactions.safetensors", arrays)
     per_user = {f"{stage}/{key}": v for stage, values in run.per_user.items() for key, v in values.items()}

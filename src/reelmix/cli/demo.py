@@ -1,0 +1,64 @@
+"""``reelmix demo``: from nothing to one user's list with reasons."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reelmix.cli.show import show_list, show_metrics
+from reelmix.cli.terminal import TrainingProgress, duration, say, warn
+from reelmix.data.sample import rank_agreement, sample
+from reelmix.files import require_vacant
+from reelmix.models import DualGNN
+from reelmix.recommender.explain import explain
+from reelmix.recommender.fit import fit
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for the dataset and the run.")] = Path("reelmix-demo"),
+    user: Annotated[str, typer.Option(help="Whose list to show.")] = "user-17",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs at most.")] = 60,
+    rng: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Make the simulated sample, train DualGNN on it, evaluate it, and recommend with reasons.
+
+    Nothing is downloaded. The data are simulated: 2,000 users, 1,000 micro-videos, and three modalities, each
+    missing for part of the items.
+    """
+    started = time.monotonic()
+    require_vacant(out, "the demo")
+    world = sample()
+    dataset = world.dataset
+    dataset.write(out / "data")
+    holes = ", ".join(f"{name} {1 - dataset.has(name).mean():.0%}" for name in dataset.modalities)
+    say(f"simulated sample: {dataset.n_users:,} users, {dataset.n_items:,} items; missing: {holes}")
+    run = fit(
+        DualGNN(),
+        dataset.split(rng=rng),
+        epochs=epochs,
+        rng=rng,
+        out=out / "run",
+        progress=TrainingProgress(),
+        command="reelmix demo",
+    )
+    say("")
+    show_metrics(run, "test")
+    recommender = run.recommender()
+    lines = recommender.recommend(dataset.users.parse(user), 10)
+    reasons = [explain(recommender, user, line.id).sentence() for line in lines]
+    say("")
+    show_list(
+        f"recommended to {user}, and why (what each modality adds above the average item)", lines, reasons
+    )
+    assert run.vectors.emphasis is not None
+    agreement = rank_agreement(run.vectors.emphasis, world)
+    warn(
+        "the sample's users have a known, planted emphasis on each modality; the rank correlation of the learned "
+        f"alpha with it is {', '.join(f'{name} {value:+.2f}' for name, value in agreement.items())}. "
+        "docs/emphasis.md says why."
+    )
+    say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
+    say(f"next: reelmix recommend {out / 'run'} --user user-42 --why")

@@ -1,0 +1,107 @@
+"""``reelmix``: which commands there are. A command's file is imported when the command is used, not before."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+# Idle OpenMP threads spin on the cores that others need; on few or busy cores that costs up to five times the CPU.
+# It is read when numpy and torch are loaded, so it stands before any such import.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import click
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from reelmix.cli.terminal import fail
+from reelmix.errors import ReelmixError
+
+COMMANDS = {
+    "demo": ("demo", "Sample data, training, evaluation, one user's list with reasons: a minute or two."),
+    "import": ("import_", "Turn interactions and features into a dataset folder."),
+    "describe": ("describe", "Show a dataset: its size, and the coverage of each modality."),
+    "sample": ("sample", "Write the simulated sample as a dataset folder."),
+    "train": ("train", "Train a model on a dataset folder."),
+    "evaluate": ("evaluate", "Show the metrics of a run, or measure others."),
+    "recommend": ("recommend", "List the items that a user should see next."),
+    "similar": ("similar", "List the items or users that are most alike."),
+    "explain": ("explain", "Split a score into the parts of its modalities."),
+    "export": ("export", "Write a run's vectors for other programs."),
+    "doctor": ("doctor", "Check this installation and say what could be better."),
+}
+"""Command name to its module in ``reelmix.cli`` and its one-line help."""
+
+
+def load(name: str) -> click.Command:
+    """The command of this name, with its module imported."""
+    module, summary = COMMANDS[name]
+    application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    application.command(name, help=None)(import_module(f"reelmix.cli.{module}").command)
+    command = get_command(application)
+    command.name, command.short_help = name, summary
+    return command
+
+
+class _Deferred(TyperCommand):
+    """Stands in a group's help by name and summary, and becomes the real command when it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        assert self.name is not None
+        return load(self.name).make_context(info_name, args, *rest, **extra)
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return _Deferred(cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode="markdown")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"reelmix {version('reelmix')}")
+        raise typer.Exit
+
+
+application = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", name="reelmix"
+)
+
+
+@application.callback()
+def main(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """A recommender for micro-videos that learns how much each person cares about look, sound and words."""
+
+
+def run() -> None:
+    """What the installed program calls: the user's own mistakes end in one line, never in a traceback."""
+    try:
+        get_command(application)(prog_name="reelmix")
+    except ReelmixError as error:
+        sys.exit(fail(str(error)))
+    except BrokenPipeError:
+        # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(fail("interrupted.", code=130))
+    except MemoryError:
+        sys.exit(
+            fail("expected enough memory, found none left. Set a smaller block_bytes or embedding_size.")
+        )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,43 @@
+"""Tables that several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reelmix.cli.terminal import table
+from reelmix.recommender.recommender import Recommendation
+from reelmix.recommender.run import Run
+
+
+def show_metrics(run: Run, stage: str) -> None:
+    """Prints metrics by cut, a row a metric."""
+    metrics = run.metrics[stage]
+    cuts = sorted({int(name.partition("@")[2]) for name in metrics})
+    names = list(dict.fromkeys(name.partition("@")[0] for name in metrics))
+    data = run.manifest["dataset"]
+    simulated = " (simulated)" if data["simulated"] else ""
+    users = len(run.per_user[stage]["users"])
+    rows = [[name, *(_number(metrics.get(f"{name}@{cut}")) for cut in cuts)] for name in names]
+    title = f"{run.manifest['model']} on {data['name']}{simulated}, {stage}: {users:,} users"
+    table(title, ["", *(f"@{cut}" for cut in cuts)], rows)
+
+
+def show_list(title: str, lines: Sequence[Recommendation], reasons: Sequence[str] = ()) -> None:
+    """Prints a list of recommendations, with a reason each if given."""
+    titled = any(line.title for line in lines)
+    columns = ["", "id", *(["title"] if titled else []), *(["why"] if reasons else []), "score"]
+    rows = [
+        [
+            place,
+            line.id,
+            *([line.title or ""] if titled else []),
+            *([reasons[place - 1]] if reasons else []),
+            f"{line.score:.3f}",
+        ]
+        for place, line in enumerate(lines, start=1)
+    ]
+    table(title, columns, rows, left=len(columns) - 1)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,94 @@
+"""``reelmix train``: a dataset folder in, a run folder out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from reelmix.cli.flags import settings_flags
+from reelmix.cli.show import show_metrics
+from reelmix.cli.terminal import TrainingProgress, say, warn
+from reelmix.data import Dataset, Split
+from reelmix.evaluation import EvaluationConfig
+from reelmix.models import MODELS, model_class
+from reelmix.recommender.experiment import Experiment, RunOptions
+from reelmix.recommender.fit import fit
+from reelmix.training.config import TrainingConfig
+
+MODEL_CONFIGS = {name: model.Config for name, model in MODELS.items()}
+
+
+@settings_flags(
+    {
+        "Run": [RunOptions],
+        "Model": list(MODEL_CONFIGS.values()),
+        "Training": [TrainingConfig],
+        "Evaluation": [EvaluationConfig],
+    }
+)
+def command(
+    data: Annotated[Path, typer.Argument(help="Dataset folder.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run, new or empty.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option(help=f"One of: {', '.join(MODELS)}. [default: dualgnn]", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; flags go before it.", show_default=False)
+    ] = None,
+    modalities: Annotated[
+        str | None,
+        typer.Option(help="Use these modalities alone, such as visual,acoustic.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where training in OUT was cut off.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. [default: all cores]", show_default=False)
+    ] = None,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train a model on a dataset folder, evaluate it once on the test part, and keep all of it in a run folder.
+
+    Settings come from a TOML file, from flags, or from both; a run folder holds the `config.toml` that repeats it.
+    Ctrl-C ends training early and keeps the best epoch so far; `--resume` goes on from the last checkpoint.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    experiment = Experiment.read(MODEL_CONFIGS, file=config, model=model, flags=settings)
+    dataset = Dataset.read(data)
+    if modalities is not None:
+        dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
+    split = dataset.split(experiment.run.split, rng=experiment.run.rng)
+    note_untrained(split)
+    run = fit(
+        model_class(experiment.model)(experiment.settings),
+        split,
+        training=experiment.training,
+        evaluation=experiment.evaluation,
+        rng=experiment.run.rng,
+        out=out,
+        resume=resume,
+        progress=TrainingProgress(),
+        device=device,
+        command=shlex.join(["reelmix", *sys.argv[1:]]),
+    )
+    show_metrics(run, "test")
+    say(f"run folder: {out}")
+
+
+def note_untrained(split: Split) -> None:
+    """Says how many users have no training interaction, since no model can know them."""
+    users = split.untrained_users
+    if len(users):
+        first = split.dataset.users.take(users[:1])[0]
+        warn(
+            f"{len(users):,} of {split.dataset.n_users:,} users have no training interaction (the first: {first!r}): "
+            "nothing is learned about them; they still count in the metrics if they have test interactions."
+        )
