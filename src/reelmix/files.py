@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from reelmix.errors import StorageError
+from reelmix.errors import DataError, StorageError
+
+# What the safetensors format calls each dtype that we write.
+_DTYPE_NAMES = {
+    "f2": "F16", "f4": "F32", "f8": "F64", "b1": "BOOL",
+    "i1": "I8", "i2": "I16", "i4": "I32", "i8": "I64",
+    "u1": "U8", "u2": "U16", "u4": "U32", "u8": "U64",
+}  # fmt: skip
 
 
 def require_file(path: Path, what: str) -> Path:
@@ -25,7 +33,7 @@ def require_file(path: Path, what: str) -> Path:
     Raises:
         StorageError: it does not exist, is a folder, or may not be read.
     """
-    return _require(path, what, path.is_file, "a folder", os.R_OK)
+    return _require(path, what, stat.S_ISREG, os.R_OK)
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -34,17 +42,26 @@ def require_folder(path: Path, what: str) -> Path:
     Raises:
         StorageError: it does not exist, is a file, or may not be read.
     """
-    return _require(path, what, path.is_dir, "a file", os.R_OK | os.X_OK)
+    return _require(path, what, stat.S_ISDIR, os.R_OK | os.X_OK)
 
 
-def _require(path: Path, what: str, is_kind: Callable[[], bool], other_kind: str, mode: int) -> Path:
-    if not path.exists():
+def _require(path: Path, what: str, is_kind: Callable[[int], bool], access: int) -> Path:
+    try:
+        mode = path.stat().st_mode
+        allowed = os.access(path, access)
+    except PermissionError:
+        mode, allowed = None, False
+    except (OSError, ValueError):  # absent, a file among its parents, a name too long, a null character
         raise StorageError(
-            expected=what, found="nothing", where=str(path), fix="Check the path; relative paths start here."
-        )
-    if not is_kind():
-        raise StorageError(expected=what, found=other_kind, where=str(path), fix="Check the path.")
-    if not os.access(path, mode):
+            expected=what,
+            found="nothing",
+            where=str(path),
+            fix="Check the path; relative paths start in the present folder.",
+        ) from None
+    if mode is not None and not is_kind(mode):
+        other = "a folder" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "a device"
+        raise StorageError(expected=what, found=other, where=str(path), fix="Check the path.")
+    if not allowed:
         raise StorageError(
             expected=what, found="no permission to read it", where=str(path), fix="Check its owner and mode."
         )
@@ -63,13 +80,13 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A temporary path beside ``path`` to write to; on success it takes the place of ``path`` in one step.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -83,29 +100,38 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path, what: str) -> Iterator[Path]:
+def new_folder(path: Path, what: str) -> Generator[Path]:
     """A temporary folder to fill; on success it becomes ``path``, which must not exist or be empty.
 
     Raises:
         StorageError: ``path`` holds something already, or cannot be written; nothing is left behind.
     """
     require_vacant(path, what)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    target = path.resolve()  # a name to stand beside, even for "." or a link
+    temporary = _beside(target)
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        if path.is_dir():
-            path.rmdir()
-        temporary.replace(path)
+        if target.is_dir():
+            target.rmdir()
+        temporary.replace(target)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
 def require_vacant(path: Path, what: str) -> None:
     """Raises StorageError unless ``path`` is free to become a new folder: absent, or an empty folder."""
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    try:
+        vacant = not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir()))
+    except (OSError, ValueError) as error:
+        raise storage_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
+    if not vacant:
         raise StorageError(
             expected=f"a new or empty folder for {what}",
             found="something there already",
@@ -119,6 +145,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     reasons = {
         errno.ENOSPC: ("free disk space", "a full disk", "Free some space and run the command again."),
         errno.EDQUOT: ("free disk space", "a used-up quota", "Free some space and run the command again."),
+        errno.EFBIG: ("room for the file", "a limit on file sizes", "Raise the limit (ulimit -f)."),
         errno.EACCES: ("permission to write", "none", "Choose another folder or change its mode."),
         errno.EROFS: ("a writable disk", "a read-only one", "Choose another folder."),
     }
@@ -126,6 +153,17 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         error.errno or 0, ("to write the file", error.strerror or str(error), "Check the path and the disk.")
     )
     return StorageError(expected=expected, found=found, where=str(path), fix=fix)
+
+
+def damaged(kind: str, reason: object, path: Path) -> StorageError:
+    """A file that is not, or no longer, what its name says; ``reason`` is the reader's own first line."""
+    why = next(iter(str(reason).splitlines()), "") or type(reason).__name__
+    return StorageError(
+        expected=f"a whole {kind} file",
+        found=f"a damaged one ({why})",
+        where=str(path),
+        fix="Restore it from a copy, or make it again.",
+    )
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -139,9 +177,29 @@ def _flush_to_disk(path: Path) -> None:
 def write_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes named arrays and a little text as one safetensors file, atomically."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomic(path, save(contiguous, dict(metadata) if metadata else None))
+    """Writes named arrays and a little text as one safetensors file, atomically.
+
+    The arrays go to disk one by one, without a second copy of all of them in memory: features can be large.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    largest_first = sorted(
+        arrays.items(), key=lambda entry: (-entry[1].itemsize, entry[0])
+    )  # keeps alignment
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name, array in largest_first:
+        start, end = end, end + array.nbytes
+        dtype = _DTYPE_NAMES[array.dtype.str[1:]]
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in largest_first:
+            if array.size:
+                file.write(_bytes_of(array))
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -155,13 +213,31 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             names = cast(list[str], list(file.keys()))
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise StorageError(
-            expected="a whole safetensors file",
-            found=f"a damaged one ({error})",
-            where=str(path),
-            fix="Restore it from a copy, or make it again.",
-        ) from None
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise damaged("safetensors", error, path) from None
+
+
+def read_npy(path: Path, what: str = "a NumPy array file") -> np.ndarray:
+    """The array of a ``.npy`` file, mapped into memory; pickled objects are refused.
+
+    The map is copy-on-write: changes to the array never reach the file.
+
+    Raises:
+        StorageError: the file is missing, truncated or not a NumPy array.
+        DataError: it holds pickled Python objects.
+    """
+    require_file(path, what)
+    try:
+        return np.lib.format.open_memmap(path, mode="c")
+    except (ValueError, OSError, EOFError) as error:
+        if "Python objects" in str(error):
+            raise DataError(
+                expected="an array of numbers",
+                found="pickled Python objects",
+                where=str(path),
+                fix="Save it again with numpy.save as an array of numbers; pickles can run programs.",
+            ) from None
+        raise damaged("NumPy", error, path) from None
 
 
 def digest(*parts: Any) -> str:
@@ -169,12 +245,15 @@ def digest(*parts: Any) -> str:
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):
-            array = np.ascontiguousarray(part)
-            little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-            state.update(f"{little_endian.dtype.str}{array.shape}".encode())
-            state.update(memoryview(little_endian).cast("B") if little_endian.size else b"")
+            state.update(f"{part.dtype.newbyteorder('<').str}{part.shape}".encode())
+            state.update(_bytes_of(part) if part.size else b"")
         else:
             data = part if isinstance(part, bytes) else str(part).encode()
             state.update(f"{len(data)}:".encode())
             state.update(data)
     return state.hexdigest()
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    little_endian = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+    return little_endian.data.cast("B")

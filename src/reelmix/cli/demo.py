@@ -51,14 +51,15 @@ def command(
     reasons = [explain(recommender, user, line.id).sentence() for line in lines]
     say("")
     show_list(
-        f"recommended to {user}, and why (what each modality adds above the average item)", lines, reasons
+        f"recommended to {user}; below each, what its modalities add above the average item", lines, reasons
     )
     assert run.vectors.emphasis is not None
     agreement = rank_agreement(run.vectors.emphasis, world)
+    say("")
     warn(
-        "the sample's users have a known, planted emphasis on each modality; the rank correlation of the learned "
-        f"alpha with it is {', '.join(f'{name} {value:+.2f}' for name, value in agreement.items())}. "
-        "docs/emphasis.md says why."
+        "the simulated users have a planted emphasis on each modality. The rank correlation of the learned "
+        f"alpha with it: {', '.join(f'{name} {value:+.2f}' for name, value in agreement.items())}. "
+        "Why plain DualGNN does not recover it: docs/emphasis.md."
     )
     say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
     say(f"next: reelmix recommend {out / 'run'} --user user-42 --why")

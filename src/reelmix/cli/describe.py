@@ -10,7 +10,7 @@ import typer
 
 from reelmix.cli.terminal import say, table
 from reelmix.data import Dataset
-from reelmix.data.describe import describe
+from reelmix.data.describe import Description, describe
 
 
 def command(
@@ -21,4 +21,10 @@ def command(
     found = describe(Dataset.read(data))
     if as_json:
         say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-        return
+    else:
+        show(found)
+
+
+def show(found: Description) -> None:
+    """Prints a description as tables."""
+    raise NotImplementedError

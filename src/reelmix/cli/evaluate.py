@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Rank every item for every user of the test (or validation) part again, and show the metrics.
 
-    The training data are not needed. Items that a user trained on are left out of their list, and for the test
-    part the validation items too.
+    The training data are not needed. Items that a user trained on are left out of their list, and for the
+    test part the validation items too.
     """
     opened = Run.read(run)
     kept = {name: value for name, value in opened.settings["evaluation"].items() if name not in settings}

@@ -1,4 +1,4 @@
-"""``reelmix``: which commands there are. A command's file is imported when the command is used, not before."""
+"""``reelmix``: which commands there are. A command's file is imported when it is used, not before."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sys
 from importlib import import_module
 from typing import Any
 
-# Idle OpenMP threads spin on the cores that others need; on few or busy cores that costs up to five times the CPU.
-# It is read when numpy and torch are loaded, so it stands before any such import.
+# Idle OpenMP threads spin on cores that others need: on few or busy ones that costs up to five times the CPU.
+# The variable is read when numpy and torch are loaded, so it stands before any such import.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
@@ -35,7 +34,7 @@ COMMANDS = {
 """Command name to its module in ``reelmix.cli`` and its one-line help."""
 
 
-def load(name: str) -> click.Command:
+def load(name: str) -> Any:
     """The command of this name, with its module imported."""
     module, summary = COMMANDS[name]
     application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -48,16 +47,16 @@ def load(name: str) -> click.Command:
 class _Deferred(TyperCommand):
     """Stands in a group's help by name and summary, and becomes the real command when it is called."""
 
-    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         assert self.name is not None
-        return load(self.name).make_context(info_name, args, *rest, **extra)
+        return load(self.name).make_context(info_name, args, parent, **extra)
 
 
 class _Commands(TyperGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         return _Deferred(cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode="markdown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from reelmix.cli.terminal import table
 from reelmix.recommender.recommender import Recommendation
@@ -25,17 +26,12 @@ def show_metrics(run: Run, stage: str) -> None:
 def show_list(title: str, lines: Sequence[Recommendation], reasons: Sequence[str] = ()) -> None:
     """Prints a list of recommendations, with a reason each if given."""
     titled = any(line.title for line in lines)
-    columns = ["", "id", *(["title"] if titled else []), *(["why"] if reasons else []), "score"]
-    rows = [
-        [
-            place,
-            line.id,
-            *([line.title or ""] if titled else []),
-            *([reasons[place - 1]] if reasons else []),
-            f"{line.score:.3f}",
-        ]
-        for place, line in enumerate(lines, start=1)
-    ]
+    columns = ["", "id", *(["title"] if titled else ["why"] if reasons else []), "score"]
+    rows: list[list[Any]] = []
+    for place, line in enumerate(lines):
+        told = [line.title or ""] if titled else []
+        told += [f"  {reasons[place]}"] if reasons else []
+        rows.append([place + 1, line.id, *(["\n".join(told)] if told else []), f"{line.score:.3f}"])
     table(title, columns, rows, left=len(columns) - 1)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from reelmix.training.checkpoint import Epoch, TrainingState
@@ -47,7 +48,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     for place, column in enumerate(columns):
         drawn.add_column(column, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*(Text(str(cell)) for cell in row))
     console.print(drawn)
 
 
@@ -71,14 +72,14 @@ class TrainingProgress:
 
     def start(self, config: TrainingConfig, epochs_done: int) -> None:
         """Training begins, or goes on."""
-        self.config = config
+        self.config, self.epochs_done = config, epochs_done
         if epochs_done:
             say(f"going on after epoch {epochs_done}")
         if console.is_terminal:
             self.bar = Bar(
                 TextColumn("training"),
                 BarColumn(bar_width=24),
-                MofNCompleteColumn(),
+                TextColumn("epoch {task.completed:.0f}/{task.total}"),
                 TextColumn("{task.fields[report]}"),
                 console=console,
                 transient=True,
@@ -89,11 +90,12 @@ class TrainingProgress:
     def batch(self, done: int, total: int) -> None:
         """A batch was done."""
         if self.bar:
-            self.bar.update(self.task, completed=int(self.bar.tasks[0].completed) + 0 * done * total)
+            self.bar.update(self.task, completed=self.epochs_done + done / total)
 
     def epoch(self, epoch: Epoch, best_epoch: int) -> None:
         """An epoch was trained and validated."""
         self.seconds.append(epoch.seconds)
+        self.epochs_done = epoch.epoch
         recent = self.seconds[-5:]
         left = (self.config.epochs - epoch.epoch) * sum(recent) / len(recent)
         report = (

@@ -54,9 +54,10 @@ def command(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Train a model on a dataset folder, evaluate it once on the test part, and keep all of it in a run folder.
+    """Train a model on a dataset folder, evaluate it once on the test part, and keep all in a run folder.
 
-    Settings come from a TOML file, from flags, or from both; a run folder holds the `config.toml` that repeats it.
+    Settings come from a TOML file, from flags, or from both; the run folder holds the `config.toml` that
+    repeats it.
     Ctrl-C ends training early and keeps the best epoch so far; `--resume` goes on from the last checkpoint.
     """
     if threads:
@@ -89,6 +90,7 @@ def note_untrained(split: Split) -> None:
     if len(users):
         first = split.dataset.users.take(users[:1])[0]
         warn(
-            f"{len(users):,} of {split.dataset.n_users:,} users have no training interaction (the first: {first!r}): "
-            "nothing is learned about them; they still count in the metrics if they have test interactions."
+            f"{len(users):,} of {split.dataset.n_users:,} users have no training interaction (the first: "
+            f"{first!r}): nothing is learned about them; they still count in the metrics if they have "
+            "test interactions."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Bool
 from scipy.sparse import csr_array
@@ -24,8 +26,9 @@ def normalised(interactions: csr_array, has_modality: Bool[np.ndarray, " item"] 
     if has_modality is not None:
         edges.data = has_modality[edges.indices].astype(np.float64)
         edges.eliminate_zeros()
-    users = np.repeat(np.arange(edges.shape[0]), np.diff(edges.indptr))
+    n_users, n_items = cast(tuple[int, int], edges.shape)
+    users = np.repeat(np.arange(n_users), np.diff(edges.indptr))
     user_degree = np.diff(edges.indptr)
-    item_degree = np.bincount(edges.indices, minlength=edges.shape[1])
+    item_degree = np.bincount(edges.indices, minlength=n_items)
     edges.data = 1.0 / np.sqrt(user_degree[users] * item_degree[edges.indices])
     return edges

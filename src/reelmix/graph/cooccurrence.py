@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Int
@@ -27,7 +28,7 @@ class UserGraph:
         counts: number of training items that both interacted with, int32, at least 1.
     """
 
-    starts: Int[np.ndarray, "user+1"]
+    starts: Int[np.ndarray, " user+1"]
     neighbours: Int[np.ndarray, " edge"]
     counts: Int[np.ndarray, " edge"]
 
@@ -39,7 +40,7 @@ class UserGraph:
         lengths = np.diff(self.starts)
         row = np.repeat(np.arange(len(lengths)), lengths)
         if aggregation == "softmax":
-            # counts of several hundred overflow exp, so the largest of the row, which stands first, is taken off
+            # counts of several hundred overflow exp: the largest of the row, which stands first, is taken off
             values = np.exp((self.counts - self.counts[self.starts[row]]).astype(np.float64))
         else:
             values = np.ones(len(row))
@@ -68,18 +69,18 @@ def user_graph(interactions: csr_array, neighbours: int) -> UserGraph:
 
 
 def _top_neighbours(edges: csr_array, neighbours: int) -> dict[str, np.ndarray]:
-    n_users = edges.shape[0]
+    n_users, n_items = cast(tuple[int, int], edges.shape)
     degrees = np.diff(edges.indptr)
     # The order "larger count, then smaller row" as one number: count * (base - row), with base so large that
     # one common item more outweighs any row. All are whole numbers below 2^53, so float64 holds them exactly.
     base = n_users * (int(degrees.max(initial=0)) + 1) + 1
     ones = np.ones(edges.nnz)
-    shape = (n_users, edges.shape[1])
+    shape = (n_users, n_items)
     left = csr_matrix((ones, edges.indices, edges.indptr), shape=shape)
     rank = np.repeat(base - np.arange(n_users, dtype=np.float64), degrees)
     right = csr_matrix(csr_matrix((rank, edges.indices, edges.indptr), shape=shape).T)
     # one more than asked for, because a user is their own closest neighbour
-    best = sp_matmul_topn(left, right, top_n=neighbours + 1, sort=True, n_threads=2)
+    best = sp_matmul_topn(left, right, top_n=neighbours + 1, sort=True, n_threads=min(4, os.cpu_count() or 1))
     row = np.repeat(np.arange(n_users), np.diff(best.indptr))
     other = best.indices
     counts = np.rint(best.data / (base - other)).astype(np.int32)

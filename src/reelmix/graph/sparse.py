@@ -31,7 +31,9 @@ class SparseMatrix(nn.Module):
         self.n_rows, self.n_columns = cast(tuple[int, int], matrix.shape)
         for name, half in (("forward", csr_array(matrix)), ("transpose", csr_array(matrix.T))):
             half.sort_indices()
-            index = np.int32 if max(half.nnz, *half.shape) <= np.iinfo(np.int32).max else np.int64
+            index = (
+                np.int32 if max(half.nnz, self.n_rows, self.n_columns) <= np.iinfo(np.int32).max else np.int64
+            )
             values = torch.from_numpy(half.data).to(torch.get_default_dtype())
             self.register_buffer(f"{name}_columns", _tensor(half.indices, index), persistent=False)
             self.register_buffer(f"{name}_values", values, persistent=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -26,7 +28,7 @@ class ModalityPropagation(nn.Module):
         self, interactions: csr_array, present: Bool[np.ndarray, "item modality"], layers: int
     ) -> None:
         super().__init__()
-        self.n_users, self.n_items = interactions.shape
+        self.n_users, self.n_items = cast(tuple[int, int], interactions.shape)
         self.layers = layers
         self.groups = _equal_columns(present)
         self.graphs = nn.ModuleList(

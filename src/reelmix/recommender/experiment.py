@@ -25,8 +25,8 @@ class RunOptions(Settings):
     """Seed of the split, the first parameters, the shuffling and the negative samples."""
 
     split: SplitMethod | None = None
-    """How interactions are divided: given, random, leave_one_out or time. By default the labels that came with
-    the data, else random."""
+    """How interactions are divided: given, random, leave_one_out or time. By default the labels that came
+    with the data, else random."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Experiment:
         model: str | None = None,
         flags: Mapping[str, Any] | None = None,
     ) -> Experiment:
-        """Settings from a TOML file with the tables ``run``, ``model``, ``training`` and ``evaluation``, then flags.
+        """Settings from a TOML file (tables ``run``, ``model``, ``training``, ``evaluation``), then flags.
 
         Args:
             configs: model names and their settings classes.
@@ -122,7 +122,7 @@ class Experiment:
         return tomli_w.dumps(self.tables())
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for a run to go on from a checkpoint: all but the number of epochs and what is measured."""
+        """What must be equal to go on from a checkpoint: all but the epochs and what is measured."""
         tables = self.tables()
         del tables["evaluation"], tables["training"]["epochs"]
         return tables

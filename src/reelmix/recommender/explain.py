@@ -21,7 +21,7 @@ class Explanation:
             add nothing and are left out.
         lifts: each part less the mean of the same part over all items that have the modality: what sets this
             item apart for this user.
-        emphasis: the user's emphasis on each modality, exactly as the score used it; empty for models without.
+        emphasis: the user's alpha for each modality, exactly as the score used it; empty for models without.
         like: for each part, the watched item that is nearest in that modality, by cosine.
     """
 
@@ -37,15 +37,16 @@ class Explanation:
         return max(self.lifts, key=lambda name: self.lifts[name]) if self.lifts else None
 
     def sentence(self) -> str:
-        """The reason in one line, such as ``acoustic +2.41, visual +0.30; acoustic like "Rain on a roof"``."""
+        """The reason in one line: ``acoustic +2.41 (like “Rain on a roof”), visual +0.30``."""
         if self.strongest is None:
             return f"score {self.score:+.2f}"
-        order = sorted(self.lifts, key=lambda name: -self.lifts[name])
-        said = ", ".join(f"{name} {self.lifts[name]:+.2f}" for name in order)
-        alike = self.like.get(self.strongest)
-        if alike is None:
-            return said
-        return f"{said}; {self.strongest} like {alike.title or alike.id}"
+        said = []
+        for name in sorted(self.lifts, key=lambda name: -self.lifts[name]):
+            alike = self.like.get(name) if name == self.strongest else None
+            said.append(
+                f"{name} {self.lifts[name]:+.2f}" + (f" (like “{alike.title or alike.id}”)" if alike else "")
+            )
+        return ", ".join(said)
 
 
 def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) -> Explanation:

@@ -16,7 +16,7 @@ from reelmix.recommender.run import Run
 
 
 def to_npz(run: Run, file: Path) -> None:
-    """Arrays ``users`` (user, dim), ``items`` (item, dim), float32, ``user_ids`` and ``item_ids``: NumPy's npz.
+    """NumPy's npz with ``users`` (user, dim) and ``items`` (item, dim), float32, ``user_ids``, ``item_ids``.
 
     Ids are int64 or unicode arrays; nothing is pickled.
     """

@@ -1,4 +1,4 @@
-"""A run: what training leaves behind, as a folder that evaluates, serves and explains without data or torch."""
+"""A run: what training leaves behind; it evaluates, serves and explains without data or torch."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Run:
         return pairs.matrix(len(self.users), len(self.items))
 
     def evaluate(self, config: EvaluationConfig | None = None, *, stage: str = "test") -> Evaluation:
-        """Ranks all items for the users of a stage and measures the lists; see :func:`reelmix.evaluation.evaluate`."""
+        """Ranks all items for the users of a stage and measures; see :func:`reelmix.evaluation.evaluate`."""
         judged, hidden = STAGES[stage]
         return evaluate(
             VectorScorer(self.vectors.users, self.vectors.items),

@@ -1,0 +1,1 @@
+"""Negative sampling, the loop, checkpoints."""

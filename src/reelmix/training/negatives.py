@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Int
 from scipy.sparse import csr_array
@@ -21,12 +23,12 @@ class NegativeSampler:
     def __init__(self, interactions: csr_array) -> None:
         seen = csr_array(interactions)
         seen.sort_indices()
-        n_users, n_items = seen.shape
+        n_users, n_items = cast(tuple[int, int], seen.shape)
         self.degrees = np.diff(seen.indptr).astype(np.int64)
         self.unobserved = n_items - self.degrees
         self._starts = seen.indptr[:-1].astype(np.int64)
-        # Of a user's sorted items, the k-th one, p_k, has p_k - k unobserved items before it. Users are laid end
-        # to end, n_items + 1 apart, so that one search serves all of them.
+        # Of a user's sorted items, the k-th one, p_k, has p_k - k unobserved items before it. Users are
+        # laid end to end, n_items + 1 apart, so that one search serves all of them.
         self._stride = n_items + 1
         users = np.repeat(np.arange(n_users, dtype=np.int64), self.degrees)
         place = np.arange(seen.nnz) - np.repeat(self._starts, self.degrees)

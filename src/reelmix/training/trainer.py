@@ -103,7 +103,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
 
     def fit(self, checkpointing: Checkpointing | None = None) -> tuple[TrainingState, Ending]:
-        """Trains until validation stops improving, all epochs are done, or Ctrl-C; the best weights are restored.
+        """Trains until validation stops improving, all epochs are done, or Ctrl-C; restores the best weights.
 
         Ctrl-C gives up the epoch under way and ends like any other ending.
         """
