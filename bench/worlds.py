@@ -31,7 +31,7 @@ def power_law_pairs(n_users: int, n_items: int, n_pairs: int, rng: np.random.Gen
 
 
 def tiktok_shaped(rng: np.random.Generator) -> Split:
-    """9,308 users, 6,710 items, 59,541 training, 3,051 validation and 6,130 test interactions, V and A of 128."""
+    """9,308 users, 6,710 items, V and A of 128; 59,541 training, 3,051 validation, 6,130 test pairs."""
     pairs = power_law_pairs(9_308, 6_710, 59_541 + 3_051 + 6_130, rng)
     labels = np.repeat(["train", "validation", "test"], [59_541, 3_051, 6_130])
     table = pl.DataFrame({"user_id": pairs[:, 0], "item_id": pairs[:, 1], "split": labels})

@@ -1,12 +1,12 @@
 """reelmix: a recommender for micro-videos that learns how much each person cares about look, sound and words.
 
-    import reelmix as rm
+import reelmix as rm
 
-    split = rm.Dataset.read("data/tiktok").split(rng=0)
-    model = rm.DualGNN(embedding_size=64, neighbours=50)
-    run = rm.fit(model, split)
-    run.test_metrics
-    run.recommender().recommend("user-17", n=10)
+split = rm.Dataset.read("data/tiktok").split(rng=0)
+model = rm.DualGNN(embedding_size=64, neighbours=50)
+run = rm.fit(model, split)
+run.test_metrics
+run.recommender().recommend("user-17", n=10)
 """
 
 from importlib import import_module

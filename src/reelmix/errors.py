@@ -46,5 +46,7 @@ class StorageError(ReelmixError):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """One sentence that names the valid word closest to ``name``, or lists all of them."""
     names = sorted(valid)
+    if not names:
+        return "There are none."
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Valid names: {', '.join(names)}."

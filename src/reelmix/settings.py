@@ -57,7 +57,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     require_file(path, "a TOML file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise StorageError(
             expected="valid TOML", found=str(error), where=str(path), fix="Correct that line and try again."
         ) from None

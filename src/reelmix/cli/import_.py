@@ -10,7 +10,7 @@ import typer
 from reelmix.cli.describe import show
 from reelmix.cli.terminal import say
 from reelmix.data.describe import describe
-from reelmix.data.formats import FORMATS, import_dataset
+from reelmix.data.formats import FORMATS, importer
 from reelmix.errors import ConfigError
 from reelmix.files import require_vacant
 
@@ -43,7 +43,7 @@ def command(
     An item without a feature is masked, not zero: it simply lacks that modality.
     """
     require_vacant(out, "the dataset")
-    dataset = import_dataset(format_name, path, columns=_columns(column or []), name=name)
+    dataset = importer(format_name)(path, name=name, columns=_columns(column or []))
     if k_core is not None:
         dataset = dataset.k_core(k_core)
     dataset.write(out)

@@ -1,4 +1,4 @@
-"""What items look, sound and read like: for each modality the rows that exist, and a mask of those that don't."""
+"""What items look, sound and read like: the vectors or tokens that exist, and which items have them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BagFeatures:
     """A list of tokens (words, say) for each item that has the modality; their embeddings are trained.
 
     Attributes:
-        items: rows of the items that have it, ascending, int32.
+        items: rows of the items that have at least one token, ascending, int32.
         starts: where each item's tokens begin in ``tokens``, and the end of the last, int64.
         tokens: token numbers, int32, in 0 .. n_tokens - 1.
         n_tokens: how many distinct tokens there can be.
@@ -75,9 +75,11 @@ def _new_rows(keep: Bool[np.ndarray, " item"]) -> Int[np.ndarray, " item"]:
 
 
 def dense_features(
-    items: Int[np.ndarray, " present"], values: np.ndarray, *, where: str, encoder: str = "unknown"
+    items: Int[np.ndarray, " row"], values: np.ndarray, *, where: str, encoder: str = "unknown"
 ) -> DenseFeatures:
     """Checked vectors of the items at the given rows, in any order.
+
+    ``values`` already in the order of items is kept, not copied: it may be larger than memory.
 
     Raises:
         DataError: wrong number of axes, rows or dtype; NaN or infinity; an item twice.
@@ -89,7 +91,7 @@ def dense_features(
             where=where,
             fix="Save the features as an array of shape (item, feature).",
         )
-    if values.dtype not in (np.float16, np.float32, np.float64):
+    if values.dtype.kind != "f" or values.dtype.itemsize > 8:
         raise DataError(
             expected="float16, float32 or float64",
             found=str(values.dtype),
@@ -105,12 +107,14 @@ def dense_features(
         )
     _require_finite(values, where)
     order = _order_of_distinct(items, where)
-    return DenseFeatures(items[order].astype(np.int32), values[order], encoder)
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    ordered = native if (np.diff(order) == 1).all() else native[order]
+    return DenseFeatures(items[order].astype(np.int32), ordered, encoder)
 
 
 def bag_features(
-    items: Int[np.ndarray, " token"],
-    tokens: Int[np.ndarray, " token"],
+    items: Int[np.ndarray, " row"],
+    tokens: np.ndarray,
     *,
     where: str,
     n_tokens: int | None = None,
@@ -119,27 +123,35 @@ def bag_features(
     """Tokens of items from an edge list: ``items[e]`` has ``tokens[e]``. A repeated token counts twice.
 
     Raises:
-        DataError: lists of unequal length, or a token out of range.
+        DataError: lists of unequal length, or tokens that are not whole numbers from 0 to ``n_tokens`` - 1.
     """
-    if items.shape != tokens.shape or items.ndim != 1:
+    if items.shape != tokens.shape:
         raise DataError(
             expected="as many items as tokens",
             found=f"{items.shape} and {tokens.shape}",
             where=where,
             fix="Give an array of shape (2, edge): items above, tokens below.",
         )
-    highest = int(tokens.max(initial=-1))
-    n_tokens = highest + 1 if n_tokens is None else n_tokens
-    if tokens.size and (int(tokens.min()) < 0 or highest >= n_tokens):
+    if tokens.dtype.kind not in "iu":
         raise DataError(
-            expected=f"token numbers from 0 to {n_tokens - 1}",
-            found=f"{int(tokens.min())} to {highest}",
+            expected="whole numbers as tokens",
+            found=str(tokens.dtype),
+            where=where,
+            fix="Number the tokens from 0.",
+        )
+    lowest, highest = (int(tokens.min()), int(tokens.max())) if tokens.size else (0, -1)
+    limit = np.iinfo(np.int32).max if n_tokens is None else n_tokens
+    if lowest < 0 or highest >= limit:
+        raise DataError(
+            expected=f"token numbers from 0 to {limit - 1}",
+            found=f"{lowest} to {highest}",
             where=where,
             fix="Number the tokens from 0.",
         )
     order = np.lexsort((tokens, items))
     present, counts = np.unique(items, return_counts=True)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    n_tokens = highest + 1 if n_tokens is None else n_tokens
     return BagFeatures(present.astype(np.int32), starts, tokens[order].astype(np.int32), n_tokens, encoder)
 
 
@@ -152,11 +164,11 @@ def _require_finite(values: Float[np.ndarray, "present feature"], where: str) ->
                 expected="finite numbers",
                 found=str(values[start + row, column]),
                 where=f"{where}, row {start + row}, column {column}",
-                fix="Leave the item's row out if its feature is unknown: an item not listed lacks the modality.",
+                fix="If the item lacks the modality, leave its row out and name the item of each row.",
             )
 
 
-def _order_of_distinct(items: Int[np.ndarray, " present"], where: str) -> Int[np.ndarray, " present"]:
+def _order_of_distinct(items: Int[np.ndarray, " row"], where: str) -> Int[np.ndarray, " row"]:
     order = np.argsort(items, kind="stable")
     repeated = np.flatnonzero(np.diff(items[order]) == 0)
     if repeated.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
@@ -39,9 +39,13 @@ class Interactions:
         weights: Float[np.ndarray, " row"] | None = None,
         labels: Int[np.ndarray, " row"] | None = None,
     ) -> Interactions:
-        """Sorts the rows and keeps one of each repeated pair: the training one first, then the earliest."""
+        """Sorts the rows and keeps one of each repeated pair: the training one first, then the earliest.
+
+        Of those that are equal in this, too, the heaviest: the order of the rows must not matter.
+        """
         pair = users.astype(np.int64) << 32 | items.astype(np.int64)
-        keys = [key for key in (timestamps, labels) if key is not None]
+        lightness = None if weights is None else -weights
+        keys = [key for key in (lightness, timestamps, labels) if key is not None]
         order = np.lexsort((*keys, pair)) if keys else np.argsort(pair, kind="stable")
         pair = pair[order]
         first = np.ones(len(pair), bool)
@@ -60,8 +64,12 @@ class Interactions:
 
     def take(self, chosen: Bool[np.ndarray, " interaction"] | Int[np.ndarray, " chosen"]) -> Interactions:
         """The interactions at a mask or at ascending positions."""
-        columns = (getattr(self, field.name) for field in fields(self))
-        return Interactions(*(None if column is None else column[chosen] for column in columns))
+        known = (self.timestamps, self.weights, self.labels)
+        return Interactions(
+            self.users[chosen],
+            self.items[chosen],
+            *(None if column is None else column[chosen] for column in known),
+        )
 
     def matrix(self, n_users: int, n_items: int) -> csr_array:
         """The (user, item) matrix of ones, float32, with sorted columns."""

@@ -79,8 +79,8 @@ def split(dataset: Dataset, method: SplitMethod | None = None, *, rng: int = 0) 
         labels = _by_time(pairs)
     else:
         labels = _within_users(pairs, dataset.n_users, method, np.random.default_rng(rng))
-    parts = [pairs.take(labels == label) for label in (TRAIN, VALIDATION, TEST)]
-    for name, part in zip(LABEL_NAMES, parts, strict=True):
+    train, validation, test = (pairs.take(labels == label) for label in (TRAIN, VALIDATION, TEST))
+    for name, part in zip(LABEL_NAMES, (train, validation, test), strict=True):
         if len(part) == 0:
             raise DataError(
                 expected="interactions in every part of the split",
@@ -88,7 +88,7 @@ def split(dataset: Dataset, method: SplitMethod | None = None, *, rng: int = 0) 
                 where=f"split {method!r} of {len(pairs):,} interactions",
                 fix="Use another way to split, or more data.",
             )
-    return Split(dataset, *parts, method, rng)
+    return Split(dataset, train, validation, test, method, rng)
 
 
 def _given(pairs: Interactions) -> Int[np.ndarray, " interaction"]:
@@ -121,8 +121,8 @@ def _within_users(
     pairs: Interactions, n_users: int, method: SplitMethod, rng: np.random.Generator
 ) -> Int[np.ndarray, " interaction"]:
     chance = rng.random(len(pairs))
-    by_time = method == "leave_one_out" and pairs.timestamps is not None
-    keys = (chance, pairs.timestamps, pairs.users) if by_time else (chance, pairs.users)
+    times = pairs.timestamps if method == "leave_one_out" else None
+    keys = (chance, pairs.users) if times is None else (chance, times, pairs.users)
     order = np.lexsort(keys)  # users in turn, each one's interactions in random or temporal order
     counts = np.bincount(pairs.users, minlength=n_users)
     starts = np.cumsum(counts) - counts

@@ -1,32 +1,25 @@
-"""A dataset as a folder: ``dataset.toml``, ``interactions.parquet``, ``items.parquet``, ``features/*.safetensors``."""
+"""A dataset as a folder: ``dataset.toml``, ``interactions.parquet``, ``items.parquet``, ``features/``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import tomli_w
 
-from reelmix.data.assemble import assemble, feature_rows, require_columns
+from reelmix.data.assemble import assemble
+from reelmix.data.columns import require_columns
 from reelmix.data.dataset import Card, Dataset
-from reelmix.data.features import BagFeatures, Features, bag_features, dense_features
+from reelmix.data.feature_files import FORMAT_VERSION, read_features, write_features
+from reelmix.data.features import BagFeatures
 from reelmix.data.interactions import LABEL_NAMES
-from reelmix.data.vocabulary import Vocabulary
-from reelmix.errors import DataError, StorageError
-from reelmix.files import (
-    new_folder,
-    read_arrays,
-    replacing,
-    require_file,
-    require_folder,
-    write_arrays,
-    write_atomic,
-)
+from reelmix.data.tables import read_table, write_table
+from reelmix.errors import StorageError
+from reelmix.files import new_folder, require_folder, write_atomic
 from reelmix.settings import read_toml
 
-FORMAT_VERSION = 1
+_TOML_NAMES = {str: "string", bool: "boolean", list: "array", dict: "table"}
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -47,7 +40,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
         write_table(inside / "items.parquet", dataset.item_table)
         (inside / "features").mkdir()
         for name, features in dataset.features.items():
-            _write_features(inside / "features" / f"{name}.safetensors", features, dataset.items)
+            write_features(inside / "features" / f"{name}.safetensors", features, dataset.items)
         write_atomic(inside / "dataset.toml", tomli_w.dumps(_card_table(dataset)))
     return folder
 
@@ -76,89 +69,30 @@ def _card_table(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Writes a Parquet file atomically."""
-    with replacing(path) as temporary:
-        table.write_parquet(temporary)
-
-
-def read_table(path: Path, what: str) -> pl.DataFrame:
-    """A Parquet file.
-
-    Raises:
-        StorageError: it is missing, or not a whole Parquet file.
-    """
-    require_file(path, what)
-    try:
-        return pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise StorageError(
-            expected="a whole Parquet file",
-            found=f"a damaged one ({str(error).splitlines()[0]})",
-            where=str(path),
-            fix="Restore it from a copy, or make it again.",
-        ) from None
-
-
-def _write_features(path: Path, features: Features, items: Vocabulary) -> None:
-    ids = items.ids.gather(features.items)
-    if ids.dtype == pl.Int64:
-        arrays = {"item_ids": ids.to_numpy()}
-    else:
-        lengths = ids.str.len_bytes().to_numpy().astype(np.int64)
-        text = np.frombuffer("".join(ids.to_list()).encode(), np.uint8)
-        arrays = {"item_id_text": text, "item_id_starts": np.concatenate([[0], np.cumsum(lengths)])}
-    metadata = {"format_version": str(FORMAT_VERSION), "encoder": features.encoder}
-    if isinstance(features, BagFeatures):
-        arrays |= {"starts": features.starts, "tokens": features.tokens}
-        metadata |= {"kind": "bag", "n_tokens": str(features.n_tokens)}
-    else:
-        arrays |= {"values": features.values}
-        metadata |= {"kind": "dense"}
-    write_arrays(path, arrays, metadata)
-
-
 def read_dataset(folder: Path) -> Dataset:
     """Reads a dataset folder and checks it; see :meth:`Dataset.read`."""
     require_folder(folder, "a dataset folder")
-    card = read_toml(folder / "dataset.toml")
-    if card.get("format_version") != FORMAT_VERSION:
+    table = read_toml(folder / "dataset.toml")
+    if table.get("format_version") != FORMAT_VERSION:
         raise StorageError(
             expected=f"dataset format version {FORMAT_VERSION}",
-            found=str(card.get("format_version", "none")),
+            found=str(table.get("format_version", "none")),
             where=str(folder / "dataset.toml"),
             fix="Import the data again with this version of reelmix.",
         )
-    table = read_table(folder / "items.parquet", "the table of items")
-    require_columns(table, ["item_id"], folder / "items.parquet")
-    features: dict[str, tuple[pl.Series, dict[str, np.ndarray], dict[str, str]]] = {}
-    for name in card.get("modalities", {}):
-        path = folder / "features" / f"{name}.safetensors"
-        arrays, metadata = read_arrays(path)
-        features[name] = (_feature_ids(arrays, path), arrays, metadata)
-    pairs = read_table(folder / "interactions.parquet", "the table of interactions")
+    card, modalities = _card(table, folder)
+    items = read_table(folder / "items.parquet", "the table of items")
+    require_columns(items, ["item_id"], folder / "items.parquet")
     dataset = assemble(
-        pairs,
-        table,
-        {},
-        card=Card(
-            str(card.get("name", folder.name)),
-            str(card.get("provenance", "unknown")),
-            bool(card.get("simulated", False)),
-            tuple(card.get("notes", ())),
-        ),
+        read_table(folder / "interactions.parquet", "the table of interactions"),
+        items,
+        {name: read_features(folder / "features" / f"{name}.safetensors") for name in modalities},
+        card=card,
         where=folder / "interactions.parquet",
     )
-    read = {
-        name: _features(dataset.items, *content, folder / "features" / f"{name}.safetensors")
-        for name, content in features.items()
-    }
-    dataset = Dataset(
-        dataset.users, dataset.items, dataset.interactions, read, dataset.item_table, dataset.card
-    )
-    if card.get("content_hash") not in (None, dataset.content_hash):
+    if table.get("content_hash") not in (None, dataset.content_hash):
         raise StorageError(
-            expected=f"content hash {card['content_hash']}",
+            expected=f"content hash {table['content_hash']}",
             found=dataset.content_hash,
             where=str(folder),
             fix="The files were changed after import: import again, or delete the line content_hash from "
@@ -167,33 +101,20 @@ def read_dataset(folder: Path) -> Dataset:
     return dataset
 
 
-def _feature_ids(arrays: dict[str, np.ndarray], path: Path) -> pl.Series:
-    if "item_ids" in arrays:
-        return pl.Series(arrays["item_ids"])
-    if "item_id_text" in arrays and "item_id_starts" in arrays:
-        text, starts = arrays["item_id_text"].tobytes(), arrays["item_id_starts"].tolist()
-        ids = [text[start:end].decode() for start, end in zip(starts[:-1], starts[1:], strict=True)]
-        return pl.Series(ids, dtype=pl.String)
-    raise DataError(
-        expected="item_ids beside the values",
-        found=", ".join(sorted(arrays)) or "nothing",
-        where=str(path),
-        fix="Add the array item_ids: the id of the item that each row belongs to.",
+def _card(table: dict[str, Any], folder: Path) -> tuple[Card, list[str]]:
+    kinds = {"name": str, "provenance": str, "simulated": bool, "notes": list, "modalities": dict}
+    for key, kind in kinds.items():
+        if not isinstance(table.get(key, kind()), kind):
+            raise StorageError(
+                expected=f"{key} to be a {_TOML_NAMES[kind]}",
+                found=repr(table[key]),
+                where=str(folder / "dataset.toml"),
+                fix="Correct that line and try again.",
+            )
+    card = Card(
+        table.get("name", folder.name),
+        table.get("provenance", "unknown"),
+        table.get("simulated", False),
+        tuple(str(note) for note in table.get("notes", ())),
     )
-
-
-def _features(
-    items: Vocabulary, ids: pl.Series, arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path
-) -> Features:
-    rows = feature_rows(items, ids, str(path))
-    encoder = metadata.get("encoder", "unknown")
-    if metadata.get("kind", "dense") == "bag":
-        lengths = np.diff(arrays["starts"])
-        return bag_features(
-            np.repeat(rows, lengths),
-            arrays["tokens"],
-            where=str(path),
-            n_tokens=int(metadata["n_tokens"]),
-            encoder=encoder,
-        )
-    return dense_features(rows, arrays["values"], where=str(path), encoder=encoder)
+    return card, list(table.get("modalities", {}))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from jaxtyping import Int
 
-from reelmix.errors import DataError, UnknownIdError, nearest
+from reelmix.errors import DataError, UnknownIdError
 
 UserOrItemId = int | str
 
@@ -96,60 +97,65 @@ class Vocabulary:
             ) from None
 
     def _hint(self, identifier: object) -> str:
+        if not len(self):
+            return "There are none."
         if self.ids.dtype == pl.Int64:
-            return f"The ids here are integers such as {self.ids[0]}." if len(self) else "There are none."
+            return f"The ids here are integers such as {self.ids[0]}."
         text = str(identifier)
-        close = [other for other in self.ids.to_list() if other[:1] == text[:1]][:10_000]
-        return (
-            nearest(text, close) if close and len(close) < 20 else f"The ids here look like {self.ids[0]!r}."
-        )
+        alike = self.ids.filter(self.ids.str.starts_with(text[:1])).head(10_000).to_list()
+        close = get_close_matches(text, alike, n=1)
+        return f"Did you mean {close[0]!r}?" if close else f"The ids here look like {self.ids[0]!r}."
 
 
-def as_ids(values: pl.Series | Iterable[UserOrItemId], kind: str) -> pl.Series:
-    """``values`` as a series of 64-bit integers or of strings.
+def as_ids(values: pl.Series | Iterable[Any], kind: str, where: str = "") -> pl.Series:
+    """``values`` as a series of 64-bit integers, or of strings if one is larger than that or a text.
+
+    Args:
+        values: the ids.
+        kind: "user" or "item", for messages.
+        where: the file that they came from, for messages.
 
     Raises:
         DataError: a null or empty id, mixed types, or a type that cannot be an id (a float, say).
     """
     if not isinstance(values, pl.Series):
-        values = _series_of_plain_values(list(values), kind)
+        values = _series_of_plain_values(list(values), kind, where)
     if values.null_count():
-        row = int(values.is_null().arg_max() or 0)
-        raise _bad_id(kind, "an empty one", f"row {row}")
-    if values.dtype == pl.UInt64 and values.len() and int(values.max()) > np.iinfo(np.int64).max:  # type: ignore[arg-type]
-        return values.cast(pl.String)
+        raise _bad_id(kind, "an empty one", where, int(values.is_null().arg_max() or 0))
     if values.dtype.is_integer() or values.dtype == pl.Null:
-        return values.cast(pl.Int64)
+        small = values.cast(pl.Int64, strict=False)
+        return values.cast(pl.String) if small.null_count() else small
     if values.dtype == pl.Categorical or values.dtype == pl.Enum:
         values = values.cast(pl.String)
     if values.dtype != pl.String:
-        raise _bad_id(kind, f"{values.dtype} values such as {values[0]!r}", "the id column")
+        example = f" such as {values[0]!r}" if len(values) else ""
+        raise _bad_id(kind, f"{values.dtype} values{example}", where)
     empty = values == ""
     if empty.any():
-        raise _bad_id(kind, "an empty one", f"row {int(empty.arg_max() or 0)}")
+        raise _bad_id(kind, "an empty one", where, int(empty.arg_max() or 0))
     return values
 
 
-def _series_of_plain_values(values: list[UserOrItemId], kind: str) -> pl.Series:
-    if all(isinstance(value, str) for value in values):
-        return pl.Series(values, dtype=pl.String)
-    if all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values):
-        whole = [int(value) for value in values]
-        if all(-(2**63) <= value < 2**63 for value in whole):
-            return pl.Series(whole, dtype=pl.Int64)
-        return pl.Series([str(value) for value in whole], dtype=pl.String)
-    odd = (
-        next(value for value in values if not isinstance(value, str | int))
-        if any(not isinstance(value, str | int) for value in values)
-        else "integers and strings together"
-    )
-    raise _bad_id(kind, repr(odd), "the ids")
+def _series_of_plain_values(values: list[Any], kind: str, where: str) -> pl.Series:
+    whole = [isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values]
+    for row, value in enumerate(values):
+        if not (whole[row] or isinstance(value, str)):
+            raise _bad_id(kind, "an empty one" if value is None else repr(value), where, row)
+    if any(whole) and not all(whole):
+        raise _bad_id(kind, "integers and strings together", where)
+    if any(whole) and all(-(2**63) <= int(value) < 2**63 for value in values):
+        return pl.Series([int(value) for value in values], dtype=pl.Int64)
+    try:
+        return pl.Series([str(value) for value in values], dtype=pl.String)
+    except UnicodeEncodeError as error:
+        raise _bad_id(kind, f"{error.object!r}, which is not valid Unicode", where) from None
 
 
-def _bad_id(kind: str, found: str, where: str) -> DataError:
+def _bad_id(kind: str, found: str, where: str, row: int | None = None) -> DataError:
+    place = [where or f"{kind} ids"] + ([] if row is None else [f"row {row}"])
     return DataError(
         expected=f"every {kind} id to be a whole number or a non-empty text",
         found=found,
-        where=where,
+        where=", ".join(place),
         fix="Correct the id; numbers with a decimal point are not ids.",
     )

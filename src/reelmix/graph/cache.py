@@ -32,9 +32,8 @@ def cached(
     A cache that is damaged or cannot be written costs time, never an error.
     """
     path = cache_folder() / f"{kind}-{digest(*key)}.safetensors"
-    if path.is_file():
-        with suppress(StorageError):
-            return read_arrays(path)[0]
+    with suppress(StorageError):  # absent, out of reach or damaged
+        return read_arrays(path)[0]
     arrays = make()
     try:
         write_arrays(path, arrays)

@@ -23,12 +23,12 @@ class UserGraph:
     Within a row the neighbours stand by falling count, then by rising user row.
 
     Attributes:
-        starts: where each user's neighbours begin, and the end of the last, int64.
+        starts: where each user's neighbours begin, and the end of the last (users + 1 numbers), int64.
         neighbours: rows of the neighbours, int32.
         counts: number of training items that both interacted with, int32, at least 1.
     """
 
-    starts: Int[np.ndarray, " user+1"]
+    starts: Int[np.ndarray, " start"]
     neighbours: Int[np.ndarray, " edge"]
     counts: Int[np.ndarray, " edge"]
 

@@ -26,7 +26,7 @@ Emphasis = Literal["learned", "mean"]
 
 
 class DualGNNConfig(Settings):
-    """Settings of DualGNN. The defaults are the paper's, but for ``content`` and ``item_ids``."""
+    """Settings of DualGNN. The defaults are the paper's where it names one, but for ``item_ids``."""
 
     embedding_size: int = Field(64, ge=1)
     """Dimensions d of every vector. 64 is the paper's for MovieLens; 128 for TikTok."""
@@ -56,9 +56,9 @@ class DualGNNConfig(Settings):
     """Adds a trained vector for each item and modality to its content. The paper has none, but ranks better
     with them on every data set measured."""
 
-    reg: float = Field(1e-4, ge=0)
+    reg: float = Field(0.1, ge=0)
     """Weight lambda of the L2 term of eq. 11, on the parameters that a triple uses. The paper searches
-    0.00001 to 0.1."""
+    0.00001 to 0.1; the strongest of these validated best on TikTok and on the simulated sample."""
 
 
 class DualGNN(Model):

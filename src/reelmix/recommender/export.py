@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from reelmix.data.storage import write_table
+from reelmix.data.tables import write_table
 from reelmix.data.vocabulary import Vocabulary
 from reelmix.errors import ConfigError
 from reelmix.files import replacing, write_arrays

@@ -21,7 +21,7 @@ from reelmix.files import digest, require_vacant, write_atomic
 from reelmix.models.base import Model
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.run import STAGES, Run, Vectors
-from reelmix.training.checkpoint import TrainingState
+from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
 
@@ -104,8 +104,11 @@ def _checkpointing(
     if not resume:
         require_vacant(folder, "the run")
     identity = digest(json.dumps(experiment.identity(), sort_keys=True), split.dataset.content_hash)
+    checkpoint = folder / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        read_checkpoint(checkpoint, identity)  # refused before the settings beside it are overwritten
     write_atomic(folder / "config.toml", experiment.toml())
-    return Checkpointing(folder / "checkpoint.safetensors", identity, resume, seconds)
+    return Checkpointing(checkpoint, identity, resume, seconds)
 
 
 def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationConfig) -> Any:

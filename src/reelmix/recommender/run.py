@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
-from reelmix.data.storage import read_table, write_table
+from reelmix.data.tables import read_table, write_table
 from reelmix.data.vocabulary import Vocabulary
 from reelmix.errors import RunError, StorageError
 from reelmix.evaluation import Evaluation, EvaluationConfig, VectorScorer, evaluate

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reelmix.data import Split
-from reelmix.errors import DataError
+from reelmix.errors import ConfigError, DataError
 from reelmix.models.base import Batch, Model
 from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
 from reelmix.training.config import TrainingConfig
@@ -23,6 +24,7 @@ Ending = Literal["early stopping", "all epochs", "interrupted"]
 CHECKPOINT_SECONDS = 5.0
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Is told how training goes."""
 
@@ -131,6 +133,7 @@ class Trainer:
             if checkpointing:
                 write_checkpoint(checkpointing.path, state, checkpointing.identity)
         self.model.load_state_dict(state.best_weights)
+        self.model.eval()  # an epoch that was given up leaves it in training
         if self.progress:
             self.progress.end(ending, state)
         return state, ending
@@ -163,7 +166,15 @@ class Trainer:
             if self.progress:
                 self.progress.batch(done, n_batches)
         self.model.eval()
-        return float(total) / len(self.users)
+        mean = float(total) / len(self.users)
+        if not math.isfinite(mean):
+            raise ConfigError(
+                expected="a finite training loss",
+                found=str(mean),
+                where=f"epoch {epoch}",
+                fix=f"Training diverged: lower learning_rate, which is {self.config.learning_rate:g}.",
+            )
+        return mean
 
     def _batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         order = rng.permutation(len(self.users))

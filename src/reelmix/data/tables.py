@@ -1,0 +1,42 @@
+"""Parquet files as tables: written whole or not at all, and read with an error that says what is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from reelmix.files import damaged, replacing, require_file
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    """Writes a Parquet file atomically.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    with replacing(path) as temporary:
+        try:
+            table.write_parquet(temporary)
+        except pl.exceptions.PolarsError as error:
+            raise _refusal(error) from error
+
+
+def read_table(path: Path, what: str) -> pl.DataFrame:
+    """A Parquet file.
+
+    Raises:
+        StorageError: it is missing, or not a whole Parquet file.
+    """
+    require_file(path, what)
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise damaged("Parquet", error, path) from None
+
+
+def _refusal(error: pl.exceptions.PolarsError) -> OSError:
+    # Polars tells what the operating system refused only in its text: "... (os error 28)".
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), str(error)) if number else OSError(str(error))
