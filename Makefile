@@ -34,7 +34,7 @@ lint: $(VENV)/.developing
 
 docs: $(VENV)/.developing
 	@$(BIN)/python scripts/reference.py
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'site/index.html'
 
 bench: $(VENV)/.developing

@@ -181,6 +181,16 @@ def test_new_folder_behind_a_dangling_link_or_a_long_name(tmp_path, refusal):
     )
 
 
+def test_new_folder_in_a_closed_one(tmp_path, refusal, monkeypatch):
+    def closed(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    assert refusal(StorageError, lambda: new_folder(tmp_path, "the run").__enter__()) == (
+        f"{tmp_path}: expected permission to write, found none. Choose another folder or change its mode."
+    )
+
+
 def test_interruption_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a") as temporary:
         temporary.write_text("half")

@@ -65,41 +65,55 @@ def ids():
 
 
 @st.composite
-def datasets(draw) -> Dataset:
+def recipes(draw) -> dict:
     """Datasets of every shape: any ids, optional columns, items that nobody watched, features with holes."""
     users, items = draw(ids()), draw(ids())
-    pair = st.tuples(st.sampled_from(users), st.sampled_from(items))
+    pair = st.tuples(st.integers(0, len(users) - 1), st.integers(0, len(items) - 1))
     pairs = draw(st.lists(pair, min_size=1, max_size=25))
     n = len(pairs)
-    columns = {}
     finite = st.floats(allow_nan=False, allow_infinity=False)
-    if draw(st.booleans()):
-        numbers = draw(st.sampled_from([INTEGERS, finite]))
-        columns["timestamp"] = draw(st.lists(numbers, min_size=n, max_size=n))
-    if draw(st.booleans()):
-        columns["weight"] = draw(st.lists(st.floats(-9, 9, width=32), min_size=n, max_size=n))
-    if draw(st.booleans()):
-        words = st.sampled_from(["train", "validation", "test"])
-        columns["split"] = draw(st.lists(words, min_size=n, max_size=n))
-    all_ids = as_ids(items, "item")
-    titles = draw(st.lists(st.none() | st.text(max_size=4), min_size=len(items), max_size=len(items)))
-    table = pl.DataFrame({"item_id": all_ids, "title": pl.Series(titles, dtype=pl.String)})
-    features = {name: draw(_features(all_ids)) for name in draw(st.sets(st.sampled_from("vat")))}
-    return build(pairs, table, features, **columns)
+    columns = {
+        "timestamp": draw(st.sampled_from([INTEGERS, finite])),
+        "weight": st.floats(-9, 9, width=32),
+        "split": st.sampled_from(["train", "validation", "test"]),
+    }
+    chosen = draw(st.sets(st.sampled_from(sorted(columns))))
+    titles = st.lists(st.none() | st.text(max_size=4), min_size=len(items), max_size=len(items))
+    return {
+        "pairs": pairs,
+        "users": users,
+        "items": items,
+        "titles": draw(titles),
+        "features": draw(st.dictionaries(st.sampled_from("vat"), _features(len(items)))),
+        "columns": {name: draw(st.lists(columns[name], min_size=n, max_size=n)) for name in sorted(chosen)},
+    }
 
 
 @st.composite
-def _features(draw, all_ids):
-    rows = draw(st.lists(st.integers(0, len(all_ids) - 1), unique=True))
+def _features(draw, n_items) -> dict:
+    rows = draw(st.lists(st.integers(0, n_items - 1), unique=True))
+    n = len(rows)
     if draw(st.booleans()):
         dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
-        values = draw(
-            st.lists(
-                st.lists(st.floats(-9, 9, width=16), min_size=2, max_size=2),
-                min_size=len(rows),
-                max_size=len(rows),
-            )
-        )
-        return FeatureTable(all_ids.gather(rows), np.array(values, dtype).reshape(-1, 2), "v", encoder="é")
+        numbers = draw(st.lists(st.floats(-9, 9, width=16), min_size=2 * n, max_size=2 * n))
+        return {"rows": rows, "values": np.array(numbers, dtype).reshape(n, 2), "encoder": "é"}
+    rows = rows + rows[::2]
     tokens = draw(st.lists(st.integers(0, 5), min_size=len(rows), max_size=len(rows)))
-    return FeatureTable(all_ids.gather(rows), np.array(tokens, np.int32), "t", "bag", draw(st.integers(6, 9)))
+    n_tokens = draw(st.integers(6, 9))
+    return {"rows": rows, "values": np.array(tokens, np.int32), "kind": "bag", "n_tokens": n_tokens}
+
+
+def follow(recipe) -> Dataset:
+    """Makes the dataset. Not while drawing: the run-time checks use random numbers of their own."""
+    user_ids, item_ids = as_ids(recipe["users"], "user"), as_ids(recipe["items"], "item")
+    pairs = [(user_ids[user], item_ids[item]) for user, item in recipe["pairs"]]
+    table = pl.DataFrame({"item_id": item_ids, "title": pl.Series(recipe["titles"], dtype=pl.String)})
+    features = {
+        name: FeatureTable(
+            item_ids.gather(one["rows"]),
+            where=name,
+            **{field: value for field, value in one.items() if field != "rows"},
+        )
+        for name, one in recipe["features"].items()
+    }
+    return build(pairs, table, features, **recipe["columns"])

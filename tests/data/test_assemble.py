@@ -102,7 +102,19 @@ def test_bad_tables_of_items(refusal):
 def test_ids_of_two_types(refusal):
     features = {"visual": (pl.Series(["5"]), np.zeros((1, 2)))}
     assert refusal(DataError, build, PAIRS, None, features) == (
-        "pairs.csv and the features: expected item ids of one type, found Int64 and String. "
+        "pairs.csv and the features: expected item ids of one type, found whole numbers and texts. "
+        "Write the ids the same way in both."
+    )
+
+
+def test_ids_of_another_type_than_the_items(refusal):
+    assert refusal(DataError, build, [("ana", "5")], ITEMS) == (
+        "pairs.csv: expected item ids as whole numbers, as in the table of items, found texts. "
+        "Write the ids the same way in both."
+    )
+    features = {"visual": (pl.Series(["5"]), np.zeros((1, 2)))}
+    assert refusal(DataError, build, PAIRS, ITEMS, features) == (
+        "visual features: expected item ids as whole numbers, as in the table of items, found texts. "
         "Write the ids the same way in both."
     )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from builders import WHERE, build, datasets
+from builders import WHERE, build, follow, recipes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,8 +72,9 @@ def test_no_core(refusal):
 
 
 @settings(deadline=None, max_examples=50)
-@given(dataset=datasets(), data=st.data())
-def test_the_hash_is_of_content_not_of_order(dataset, data):
+@given(recipe=recipes(), data=st.data())
+def test_the_hash_is_of_content_not_of_order(recipe, data):
+    dataset = follow(recipe)
     pairs = dataset.interactions
     order = data.draw(st.permutations(range(len(pairs))))
     again = list(order) + data.draw(st.lists(st.sampled_from(order), max_size=3))

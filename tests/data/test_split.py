@@ -100,10 +100,14 @@ def test_time_trains_on_what_came_first(pairs, data):
     assert parts.validation.timestamps.max() <= parts.test.timestamps.min()
     n = len(pairs)
     assert [len(getattr(parts, name)) for name in PARTS] == [
-        int(0.8 * n + 0.5 + 1e-9),
-        int(0.9 * n + 0.5 + 1e-9) - int(0.8 * n + 0.5 + 1e-9),
-        n - int(0.9 * n + 0.5 + 1e-9),
+        round_half_up(0.8 * n),
+        round_half_up(0.9 * n) - round_half_up(0.8 * n),
+        n - round_half_up(0.9 * n),
     ]
+
+
+def round_half_up(number):
+    return int(round(number, 9) + 0.5)
 
 
 LABELS = ["train", "validation", "test", "train"]

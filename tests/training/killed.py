@@ -43,7 +43,7 @@ def train(folder: str, seconds: float) -> None:
         out=folder,
         resume=True,
         progress=Slow(seconds),
-        checkpoint_seconds=0,
+        checkpoint_seconds=0.0,
         epochs=EPOCHS,
         patience=EPOCHS,
         batch_size=12,

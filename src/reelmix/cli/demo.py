@@ -21,7 +21,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for the dataset and the run.")] = Path("reelmix-demo"),
     user: Annotated[str, typer.Option(help="Whose list to show.")] = "user-17",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most.")] = 60,
-    rng: Annotated[int, typer.Option(help="Seed.")] = 0,
+    rng: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
 ) -> None:
     """Make the simulated sample, train DualGNN on it, evaluate it, and recommend with reasons.
 
@@ -32,6 +32,7 @@ def command(
     require_vacant(out, "the demo")
     world = sample()
     dataset = world.dataset
+    dataset.users.row(user)  # refused now rather than after training
     dataset.write(out / "data")
     holes = ", ".join(f"{name} {1 - dataset.has(name).mean():.0%}" for name in dataset.modalities)
     say(f"simulated sample: {dataset.n_users:,} users, {dataset.n_items:,} items; missing: {holes}")
@@ -47,7 +48,7 @@ def command(
     say("")
     show_metrics(run, "test")
     recommender = run.recommender()
-    lines = recommender.recommend(dataset.users.parse(user), 10)
+    lines = recommender.recommend(user, 10)
     reasons = [explain(recommender, user, line.id).sentence() for line in lines]
     say("")
     show_list(

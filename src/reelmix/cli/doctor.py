@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from reelmix.cli.terminal import say, table
-from reelmix.graph.cache import cache_folder
 
 PACKAGES = (
     "reelmix",
@@ -40,19 +39,21 @@ def command() -> None:
         advice.append(
             "set OMP_WAIT_POLICY=passive before Python starts: idle threads then leave the cores to others."
         )
-    cache = cache_folder()
-    rows.append(["cache folder", f"{cache}{'' if _writable(cache) else ' (not writable)'}"])
-    if not _writable(cache):
-        advice.append(
-            "graphs are built anew for every run: set REELMIX_CACHE to a folder that can be written."
-        )
     try:
         import torch
 
+        from reelmix.graph.cache import cache_folder
+    except (ImportError, OSError):  # without torch no training, and no graphs to keep
+        pass
+    else:
+        cache = cache_folder()
+        rows.append(["cache folder", f"{cache}{'' if _writable(cache) else ' (not writable)'}"])
+        if not _writable(cache):
+            advice.append(
+                "graphs are built anew for every run: set REELMIX_CACHE to a folder that can be written."
+            )
         rows.append(["torch threads", str(torch.get_num_threads())])
         rows.append(["devices", ", ".join(["cpu", *(["cuda"] if torch.cuda.is_available() else [])])])
-    except ImportError:
-        pass
     table("this installation", ["", ""], rows, left=2)
     for line in advice:
         say(f"advice: {line}")

@@ -14,7 +14,7 @@ from reelmix.recommender.run import Run
 
 def command(
     run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="File to write.", dir_okay=False, show_default=False)],
     to: Annotated[Literal["npz", "safetensors", "parquet"], typer.Option(help="Format.")] = "npz",
 ) -> None:
     """Write user and item vectors and their ids: arrays `users`, `items`, `user_ids`, `item_ids`."""

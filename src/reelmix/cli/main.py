@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 # Idle OpenMP threads spin on cores that others need: on few or busy ones that costs up to five times the CPU.
 # The variable is read when numpy and torch are loaded, so it stands before any such import.
@@ -16,7 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from reelmix.cli.terminal import fail
-from reelmix.errors import ReelmixError
+from reelmix.errors import ReelmixError, nearest
+
+# From click, of which newer releases of typer carry a copy of their own.
+UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 COMMANDS = {
     "demo": ("demo", "Sample data, training, evaluation, one user's list with reasons: a minute or two."),
@@ -58,7 +61,7 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail(f"No such command: {cmd_name}. {nearest(cmd_name, COMMANDS)}")
         return _Deferred(cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode="markdown")
 
 
@@ -84,12 +87,24 @@ def main(
     """A recommender for micro-videos that learns how much each person cares about look, sound and words."""
 
 
+def _misused(error: Any) -> int:
+    """Says what is wrong with the command as typed, and returns the exit status."""
+    message = error.format_message().replace("Value error, ", "")
+    if not message:  # the bare word reelmix: its help is printed by now
+        return error.exit_code
+    typed = error.ctx.command_path if error.ctx else "reelmix"
+    stop = "" if message.endswith((".", "?")) else "."
+    return fail(f"{message}{stop} See {typed} --help.", code=error.exit_code)
+
+
 def run() -> None:
     """What the installed program calls: the user's own mistakes end in one line, never in a traceback."""
     try:
-        get_command(application)(prog_name="reelmix")
+        sys.exit(get_command(application)(prog_name="reelmix", standalone_mode=False))
     except ReelmixError as error:
         sys.exit(fail(str(error)))
+    except UsageError as error:
+        sys.exit(_misused(error))
     except BrokenPipeError:
         # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

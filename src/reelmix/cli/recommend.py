@@ -13,7 +13,7 @@ import typer
 from reelmix.cli.show import show_list
 from reelmix.cli.terminal import say
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
-from reelmix.errors import ConfigError
+from reelmix.errors import ConfigError, DataError
 from reelmix.files import require_file
 from reelmix.recommender.explain import explain
 from reelmix.recommender.recommender import Recommender
@@ -80,7 +80,17 @@ def command(
 
 def _ids(file: str, vocabulary: Vocabulary) -> list[UserOrItemId]:
     if file == "-":
-        lines = sys.stdin.read().splitlines()
+        content = sys.stdin.buffer.read()
     else:
-        lines = require_file(Path(file), "a file of ids").read_text(encoding="utf-8").splitlines()
+        content = require_file(Path(file), "a file of ids").read_bytes()
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            expected="ids in UTF-8",
+            found=f"the byte {error.object[error.start]:#x}",
+            where=f"{'standard input' if file == '-' else file}, line {line}",
+            fix="Save the file as UTF-8.",
+        ) from None
     return [vocabulary.parse(line.strip()) for line in lines if line.strip()]

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from reelmix.training.config import TrainingConfig
     from reelmix.training.trainer import Ending
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Titles and ids are the user's own words: [b] and :fire: in them are printed as they stand.
+console = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def fail(message: str, code: int = 1) -> int:
@@ -43,10 +44,10 @@ def say(message: str) -> None:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
     """Prints a table; the first ``left`` columns are texts, the others numbers, aligned right."""
     drawn = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+        title=Text(title, "bold"), title_justify="left", header_style="dim", box=None, pad_edge=False
     )
     for place, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if place < left else "right", overflow="fold")
+        drawn.add_column(Text(column), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console.print(drawn)

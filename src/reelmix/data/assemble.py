@@ -78,6 +78,7 @@ def assemble(
 
 
 def _known(items: Vocabulary, ids: pl.Series, where: Path) -> Int[np.ndarray, " row"]:
+    _require_type(items, ids, str(where))
     rows = items.rows(ids)
     unknown = np.flatnonzero(rows < 0)
     if unknown.size:
@@ -122,7 +123,9 @@ def feature_rows(items: Vocabulary, ids: pl.Series, where: str) -> Int[np.ndarra
     Raises:
         DataError: a feature of an item that does not exist.
     """
-    rows = items.rows(as_ids(ids, "item", where))
+    ids = as_ids(ids, "item", where)
+    _require_type(items, ids, where)
+    rows = items.rows(ids)
     unknown = np.flatnonzero(rows < 0)
     if unknown.size:
         raise DataError(
@@ -134,12 +137,26 @@ def feature_rows(items: Vocabulary, ids: pl.Series, where: str) -> Int[np.ndarra
     return rows
 
 
+def _require_type(items: Vocabulary, ids: pl.Series, where: str) -> None:
+    if len(ids) and ids.dtype != items.ids.dtype:
+        raise DataError(
+            expected=f"item ids as {_kind(items.ids)}, as in the table of items",
+            found=_kind(ids),
+            where=where,
+            fix="Write the ids the same way in both.",
+        )
+
+
+def _kind(ids: pl.Series) -> str:
+    return "whole numbers" if ids.dtype == pl.Int64 else "texts"
+
+
 def _concatenated(series: list[pl.Series], where: Path) -> pl.Series:
-    types = {one.dtype for one in series if len(one)}
-    if len(types) > 1:
+    kinds = {_kind(one) for one in series if len(one)}
+    if len(kinds) > 1:
         raise DataError(
             expected="item ids of one type",
-            found=" and ".join(sorted(str(one) for one in types)),
+            found="whole numbers and texts",
             where=f"{where} and the features",
             fix="Write the ids the same way in both.",
         )

@@ -105,7 +105,7 @@ def dense_features(
             where=where,
             fix="Export the features again, or name the item of each row.",
         )
-    _require_finite(values, where)
+    require_finite(values, where)
     order = _order_of_distinct(items, where)
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     ordered = native if (np.diff(order) == 1).all() else native[order]
@@ -155,15 +155,19 @@ def bag_features(
     return BagFeatures(present.astype(np.int32), starts, tokens[order].astype(np.int32), n_tokens, encoder)
 
 
-def _require_finite(values: Float[np.ndarray, "present feature"], where: str) -> None:
+def require_finite(
+    values: Float[np.ndarray, "row feature"], where: str, rows: Int[np.ndarray, " row"] | None = None
+) -> None:
+    """Raises DataError at the first NaN or infinity; ``rows`` says where each row stands in its file."""
     for start in range(0, len(values), 65_536):
         finite = np.isfinite(values[start : start + 65_536])
         if not finite.all():
             row, column = (int(place) for place in np.argwhere(~finite)[0])
+            row += start
             raise DataError(
                 expected="finite numbers",
-                found=str(values[start + row, column]),
-                where=f"{where}, row {start + row}, column {column}",
+                found=str(values[row, column]),
+                where=f"{where}, row {row if rows is None else rows[row]}, column {column}",
                 fix="If the item lacks the modality, leave its row out and name the item of each row.",
             )
 

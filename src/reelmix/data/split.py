@@ -112,8 +112,8 @@ def _by_time(pairs: Interactions) -> Int[np.ndarray, " interaction"]:
         )
     order = np.argsort(pairs.timestamps, kind="stable")
     labels = np.zeros(len(pairs), np.int8)
-    labels[order[_half_up(0.8 * len(pairs)) :]] = VALIDATION
-    labels[order[_half_up(0.9 * len(pairs)) :]] = TEST
+    labels[order[(8 * len(pairs) + 5) // 10 :]] = VALIDATION
+    labels[order[(9 * len(pairs) + 5) // 10 :]] = TEST
     return labels
 
 
@@ -129,12 +129,8 @@ def _within_users(
     from_end = np.empty(len(pairs), np.int64)
     total = counts[pairs.users]
     from_end[order] = (starts + counts)[pairs.users[order]] - np.arange(len(pairs)) - 1
-    held_out = (total >= 3).astype(np.int64) if method == "leave_one_out" else _half_up(0.1 * total)
+    held_out = (total >= 3).astype(np.int64) if method == "leave_one_out" else (total + 5) // 10
     labels = np.zeros(len(pairs), np.int8)
     labels[from_end < 2 * held_out] = VALIDATION
     labels[from_end < held_out] = TEST
     return labels
-
-
-def _half_up(value: float | np.ndarray) -> np.ndarray:
-    return np.floor(np.asarray(value) + (0.5 + 1e-9)).astype(np.int64)

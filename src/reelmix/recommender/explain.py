@@ -43,10 +43,12 @@ class Explanation:
         said = []
         for name in sorted(self.lifts, key=lambda name: -self.lifts[name]):
             alike = self.like.get(name) if name == self.strongest else None
-            said.append(
-                f"{name} {self.lifts[name]:+.2f}" + (f" (like “{alike.title or alike.id}”)" if alike else "")
-            )
+            said.append(f"{name} {self.lifts[name]:+.2f}" + (f" (like {_named(alike)})" if alike else ""))
         return ", ".join(said)
+
+
+def _named(item: Recommendation) -> str:
+    return f"“{item.title}”" if item.title else str(item.id)
 
 
 def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) -> Explanation:

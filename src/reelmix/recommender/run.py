@@ -17,9 +17,17 @@ from scipy.sparse import csr_array
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.data.tables import read_table, write_table
 from reelmix.data.vocabulary import Vocabulary
-from reelmix.errors import RunError, StorageError
+from reelmix.errors import ConfigError, RunError, StorageError, nearest
 from reelmix.evaluation import Evaluation, EvaluationConfig, VectorScorer, evaluate
-from reelmix.files import digest, read_arrays, require_file, require_folder, write_arrays, write_atomic
+from reelmix.files import (
+    digest,
+    read_arrays,
+    require_file,
+    require_folder,
+    storage_error,
+    write_arrays,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
     from reelmix.recommender.recommender import Recommender
@@ -71,7 +79,7 @@ class Run:
     interactions: Interactions
     vectors: Vectors
     weights: Mapping[str, np.ndarray]
-    curve: list[dict[str, float]]
+    curve: list[dict[str, int | float]]
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     per_user: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
@@ -95,7 +103,15 @@ class Run:
         return pairs.matrix(len(self.users), len(self.items))
 
     def evaluate(self, config: EvaluationConfig | None = None, *, stage: str = "test") -> Evaluation:
-        """Ranks all items for the users of a stage and measures; see :func:`reelmix.evaluation.evaluate`."""
+        """Ranks all items for the users of a stage and measures; see :func:`reelmix.evaluation.evaluate`.
+
+        Raises:
+            ConfigError: ``stage`` is neither validation nor test.
+        """
+        if stage not in STAGES:
+            raise ConfigError(
+                expected="validation or test", found=repr(stage), where="stage", fix=nearest(stage, STAGES)
+            )
         judged, hidden = STAGES[stage]
         return evaluate(
             VectorScorer(self.vectors.users, self.vectors.items),
@@ -114,7 +130,7 @@ class Run:
 
     @classmethod
     def read(cls, folder: str | Path) -> Run:
-        """Reads a run folder and checks every byte of it against its manifest.
+        """Reads a run folder and checks every byte that it reads against the manifest.
 
         Raises:
             StorageError: the folder or a file is missing or damaged.
@@ -132,7 +148,10 @@ class Run:
 
 def write_run(run: Run, folder: Path) -> Path:
     """Writes ``run`` into ``folder``; see :meth:`Run.write`."""
-    (folder / "manifest.json").unlink(missing_ok=True) if folder.is_dir() else None
+    try:
+        (folder / "manifest.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
     pairs = run.interactions
     assert pairs.labels is not None
     arrays = {"users": pairs.users, "items": pairs.items, "labels": pairs.labels}

@@ -12,6 +12,13 @@ from reelmix.errors import ConfigError, DataError, nearest
 from reelmix.files import damaged, require_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_KINDS = {
+    ".csv": "a CSV file",
+    ".tsv": "a TSV file",
+    ".jsonl": "a JSONL file",
+    ".ndjson": "a JSONL file",
+    ".parquet": "a Parquet file",
+} | dict.fromkeys((".inter", ".item", ".itememb"), "a file of tab-separated columns")
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".itememb": "\t"}
 
 
@@ -66,7 +73,7 @@ def read_rows(
 def _read(
     path: Path, chosen: Callable[[pl.LazyFrame], pl.LazyFrame], ids: Sequence[str] = ()
 ) -> pl.DataFrame:
-    require_file(path, f"a {path.suffix[1:].upper()} file")
+    require_file(path, _KINDS[path.suffix])
     try:
         return chosen(_scan(path, ids)).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -87,16 +94,14 @@ def _scan(path: Path, ids: Sequence[str]) -> pl.LazyFrame:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    kind = path.suffix[1:].upper()
+    kind = _KINDS[path.suffix]
     lines = _lines_to_blame(path) if path.suffix in _SEPARATORS else None
     if lines:
         return lines
     if path.stat().st_size == 0:
-        return DataError(
-            expected=f"a {kind} file", found="an empty one", where=str(path), fix="Check the path."
-        )
+        return DataError(expected=kind, found="an empty one", where=str(path), fix="Check the path.")
     return DataError(
-        expected=f"a {kind} file in UTF-8",
+        expected=f"{kind} in UTF-8",
         found=f"something else ({str(error).splitlines()[0]})",
         where=str(path),
         fix="Export it again.",
@@ -106,7 +111,8 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 def _lines_to_blame(path: Path) -> DataError | None:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=_SEPARATORS[path.suffix])
+            quoting = csv.QUOTE_MINIMAL if path.suffix in (".csv", ".tsv") else csv.QUOTE_NONE
+            rows = csv.reader(file, delimiter=_SEPARATORS[path.suffix], quoting=quoting)
             header = next(rows, [])
             for row in rows:
                 if len(row) > len(header):

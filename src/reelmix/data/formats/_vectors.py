@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from reelmix.data.feature_files import FeatureTable
+from reelmix.data.features import require_finite
 from reelmix.errors import DataError
 
 
@@ -50,7 +51,10 @@ def vectors_in_cells(ids: pl.Series, cells: pl.Series, where: str) -> FeatureTab
             where=f"{where}, row {rows[row]}",
             fix="Correct the cell; leave it empty if the item has no features.",
         )
-    return FeatureTable(ids, numbers.to_numpy().reshape(-1, size), where)
+    values = numbers.to_numpy().reshape(-1, size)
+    if values.dtype.kind == "f":
+        require_finite(values, where, rows)
+    return FeatureTable(ids, values, where)
 
 
 def vectors_in_columns(ids: pl.Series, columns: pl.DataFrame, where: str) -> FeatureTable:
@@ -68,7 +72,8 @@ def vectors_in_columns(ids: pl.Series, columns: pl.DataFrame, where: str) -> Fea
                 fix="Keep item_id and the features only.",
             )
     empty = columns.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    ids, columns = ids.filter(~empty), columns.filter(~empty)
+    rows = np.flatnonzero((~empty).to_numpy())
+    ids, columns = ids.gather(rows), columns[rows]
     half = columns.select(pl.any_horizontal(pl.all().is_null())).to_series()
     if half.any():
         raise DataError(
@@ -78,4 +83,6 @@ def vectors_in_columns(ids: pl.Series, columns: pl.DataFrame, where: str) -> Fea
             fix="Leave the item out if it has no features.",
         )
     values = columns.to_numpy()
-    return FeatureTable(ids, values if values.dtype.kind == "f" else values.astype(np.float32), where)
+    values = values if values.dtype.kind == "f" else values.astype(np.float32)
+    require_finite(values, where, rows)
+    return FeatureTable(ids, values, where)

@@ -1,0 +1,216 @@
+"""Settings of one run from a file, from flags, and from both."""
+
+import tomllib
+from typing import Literal
+
+import pytest
+
+from reelmix.errors import ConfigError, StorageError
+from reelmix.evaluation import EvaluationConfig
+from reelmix.models import MODELS
+from reelmix.recommender.experiment import Experiment, RunOptions
+from reelmix.settings import Settings
+from reelmix.training.config import TrainingConfig
+
+
+class PlainConfig(Settings):
+    embedding_size: int = 16
+    colour: Literal["red", "blue"] | None = None
+
+
+CONFIGS = {"dualgnn": MODELS["dualgnn"].Config, "plain": PlainConfig}
+
+FILE = """
+[run]
+rng = 5
+split = "random"
+
+[model]
+name = "plain"
+embedding_size = 8
+
+[training]
+learning_rate = 0.5
+epochs = 7
+
+[evaluation]
+at = [3]
+metrics = ["ndcg"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def refused(**given):
+    with pytest.raises((ConfigError, StorageError)) as caught:
+        Experiment.read(CONFIGS, **given)
+    return str(caught.value)
+
+
+def test_nothing_given_is_all_defaults():
+    found = Experiment.read(CONFIGS)
+    assert found == Experiment(
+        "dualgnn", CONFIGS["dualgnn"](), TrainingConfig(), EvaluationConfig(), RunOptions()
+    )
+
+
+def test_every_table_of_a_file_is_read(file):
+    assert Experiment.read(CONFIGS, file=file(FILE)) == Experiment(
+        "plain",
+        PlainConfig(embedding_size=8),
+        TrainingConfig(learning_rate=0.5, epochs=7),
+        EvaluationConfig(at=(3,), metrics=("ndcg",)),
+        RunOptions(rng=5, split="random"),
+    )
+
+
+def test_flags_go_before_the_file_and_the_file_before_defaults(file):
+    flags = {"epochs": 9, "embedding_size": 4, "rng": 6, "at": (2, 4)}
+    found = Experiment.read(CONFIGS, file=file(FILE), flags=flags)
+    assert (found.training.epochs, found.settings.embedding_size) == (9, 4)
+    assert (found.run.rng, found.evaluation.at) == (6, (2, 4))
+    assert (found.training.learning_rate, found.run.split) == (0.5, "random")
+    assert found.training.batch_size == TrainingConfig().batch_size
+
+
+def test_model_by_argument_goes_before_the_one_in_the_file(file):
+    text = '[model]\nname = "plain"\nembedding_size = 8\n'
+    found = Experiment.read(CONFIGS, file=file(text), model="dualgnn")
+    assert (found.model, type(found.settings)) == ("dualgnn", CONFIGS["dualgnn"])
+    assert found.settings.embedding_size == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[trainin]\nepochs = 3\n",
+            "expected the tables run, model, training, evaluation, found 'trainin'. Did you mean 'training'?",
+        ),
+        (
+            "epochs = 3\n",
+            "expected the tables run, model, training, evaluation, found 'epochs'. "
+            "Valid names: evaluation, model, run, training.",
+        ),
+        (
+            "training = 3\n",
+            "expected the tables run, model, training, evaluation, found 'training'. "
+            "Did you mean 'training'?",
+        ),
+    ],
+)
+def test_unknown_table(file, text, expected):
+    path = file(text)
+    assert refused(file=path) == f"{path}: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[training]\nepoch = 3\n",
+            "training: expected a known setting, found 'epoch'. Did you mean 'epochs'?",
+        ),
+        (
+            "[model]\nneighbors = 3\n",
+            "model: expected a known setting, found 'neighbors'. Did you mean 'neighbours'?",
+        ),
+        ("[run]\nseed = 3\n", "run: expected a known setting, found 'seed'. Valid names: rng, split."),
+        (
+            "[evaluation]\nmetric = ['recall']\n",
+            "evaluation: expected a known setting, found 'metric'. Did you mean 'metrics'?",
+        ),
+        (
+            "[training]\nepochs = 0\n",
+            "training: epochs: expected greater than or equal to 1, found 0. "
+            "See the description of epochs in the configuration reference.",
+        ),
+        (
+            "[run]\nsplit = 'half'\n",
+            "run: split: expected 'given', 'random', 'leave_one_out' or 'time', found 'half'. "
+            "See the description of split in the configuration reference.",
+        ),
+    ],
+)
+def test_setting_that_is_wrong_names_file_table_and_setting(file, text, expected):
+    path = file(text)
+    assert refused(file=path) == f"{path}, {expected}"
+
+
+def test_setting_of_another_model(file):
+    path = file('[model]\nname = "plain"\nlayers = 2\n')
+    assert refused(file=path) == (
+        f"{path}, model: expected a known setting, found 'layers'. Valid names: colour, embedding_size."
+    )
+
+
+def test_unknown_flag_names_the_nearest_of_all_tables():
+    assert refused(flags={"epcohs": 3}) == (
+        "flags: expected a setting of dualgnn, found 'epcohs'. Did you mean 'epochs'?"
+    )
+    assert refused(flags={"layers": 3}, model="plain").startswith(
+        "flags: expected a setting of plain, found 'layers'."
+    )
+
+
+def test_flag_out_of_range():
+    assert refused(flags={"batch_size": 0}) == (
+        "settings, training: batch_size: expected greater than or equal to 1, found 0. "
+        "See the description of batch_size in the configuration reference."
+    )
+
+
+@pytest.mark.parametrize("given", ["argument", "file"])
+def test_unknown_model(file, given):
+    by = {"model": "dualgn"} if given == "argument" else {"file": file('[model]\nname = "dualgn"\n')}
+    assert refused(**by) == "model: expected a model, found 'dualgn'. Did you mean 'dualgnn'?"
+
+
+def test_file_that_is_not_there_or_not_toml(file, tmp_path):
+    assert refused(file=tmp_path / "none.toml") == (
+        f"{tmp_path / 'none.toml'}: expected a TOML file, found nothing. "
+        "Check the path; relative paths start in the present folder."
+    )
+    path = file("[training\nepochs = 3\n")
+    text = refused(file=path)
+    assert text.startswith(f"{path}: expected valid TOML, found ")
+    assert "line 1" in text
+    assert text.endswith(". Correct that line and try again.")
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_what_is_written_is_what_is_read(file, model):
+    configs = {name: found.Config for name, found in MODELS.items()}
+    flags = {"learning_rate": 1e-5, "at": (1, 7), "rng": 3, "split": "time", "embedding_size": 3}
+    experiment = Experiment.read(configs, model=model, flags=flags)
+    assert Experiment.read(configs, file=file(experiment.toml())) == experiment
+
+
+def test_round_trip_leaves_out_what_is_none(file):
+    experiment = Experiment.read(CONFIGS, model="plain")
+    tables = tomllib.loads(experiment.toml())
+    assert tables["model"] == {"name": "plain", "embedding_size": 16}
+    assert tables["run"] == {"rng": 0}
+    assert Experiment.read(CONFIGS, file=file(experiment.toml())) == experiment
+
+
+def test_what_must_agree_to_go_on():
+    plain = Experiment.read(CONFIGS)
+    for flags in ({"epochs": 3}, {"at": (3,)}, {"metrics": ("mrr",)}):
+        assert Experiment.read(CONFIGS, flags=flags).identity() == plain.identity()
+    for flags in ({"rng": 3}, {"learning_rate": 0.3}, {"layers": 1}, {"split": "time"}, {"patience": 2}):
+        assert Experiment.read(CONFIGS, flags=flags).identity() != plain.identity()
+    assert Experiment.read(CONFIGS, model="plain").identity() != plain.identity()
+
+
+def test_split_spelt_out():
+    found = Experiment.read(CONFIGS, flags={"rng": 3}).with_split("time")
+    assert found.run == RunOptions(rng=3, split="time")
