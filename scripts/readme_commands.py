@@ -50,17 +50,13 @@ def main() -> int:
     arguments.add_argument("pages", nargs="*", default=PAGES, help="by default README.md and docs/guide.md")
     total = 0
     for page in arguments.parse_args().pages:
-        found = list(blocks(page))
-        if not found:
-            print(f"{page}: no block is marked with <!-- run -->")
-            return 1
         with tempfile.TemporaryDirectory() as folder:
-            for block in found:
+            for block in blocks(page):
                 if status := run(block, Path(folder)):
                     return status
-        total += len(found)
-    print(f"{total} blocks of the documentation run")
-    return 0
+                total += 1
+    print(f"{total} blocks of the documentation ran" if total else "no block is marked with <!-- run -->")
+    return 0 if total else 1
 
 
 def blocks(page: str) -> Iterator[Block]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 # beartype knows typing.Self only where it decorates a whole class; here it decorates function by function.
 install_import_hook(
     "reelmix",
-    "beartype.beartype(conf=beartype.BeartypeConf(hint_overrides="
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True, hint_overrides="
     "beartype.FrozenDict({__import__('typing').Self: object})))",
 )
 
@@ -22,6 +23,23 @@ class Refusal(Protocol):
     def __call__(
         self, kind: type[Exception], function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> str: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Graphs are kept on disk: in the tests in a folder that nobody else reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REELMIX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """For matrices this small a second thread is only waited for."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -146,6 +146,10 @@ def test_one_modality_twice(folder, refusal):
             "Say which column holds it, for example user_id=uid.",
         ),
         (
+            "a\tb\n0\t1\n",
+            ": expected a column user_id, found a, b. Say which column holds it, for example user_id=a.",
+        ),
+        (
             "userID\titemID\tx_label\n0\t1\t0\t9\n",
             ", line 2: expected 3 cells, as in the first line, found 4. "
             "Put quotation marks around cells that hold the separator.",

@@ -161,6 +161,12 @@ def test_what_cannot_be_split(method, columns, text, refusal):
     assert refusal(DataError, split, dataset, method) == text
 
 
+def test_a_negative_seed(refusal):
+    assert refusal(ConfigError, split, build([(1, 1)]), rng=-1) == (
+        "rng: expected a seed of 0 or more, found -1. Seeds are whole numbers from 0."
+    )
+
+
 def test_an_unknown_method(refusal):
     # past the run-time check of types, as a command line would come
     unchecked = getattr(split, "__wrapped__", split)

@@ -83,7 +83,7 @@ def edit(folder, old, new):
         (
             "notes = []",
             "notes = 'x'",
-            "expected notes to be a array, found 'x'. Correct that line and try again.",
+            "expected notes to be an array, found 'x'. Correct that line and try again.",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """The normalised graph of one modality, against numbers worked out by hand."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
@@ -51,6 +51,7 @@ def test_input_is_left_as_it_was():
     assert matrix.nnz == 6
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))),
     st.lists(st.booleans(), min_size=8, max_size=8),

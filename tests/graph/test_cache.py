@@ -80,12 +80,18 @@ def test_the_values_and_index_type_of_the_matrix_do_not_matter(folder, counted):
     assert counted == [3]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "emptied", "overwritten"])
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "overwritten", "one byte changed"])
 def test_damaged_file_is_made_again(folder, counted, damage):
     first = user_graph(WATCHED, 3)
     (file,) = folder.iterdir()
     whole = file.read_bytes()
-    file.write_bytes({"truncated": whole[:-5], "emptied": b"", "overwritten": b"\xff" * len(whole)}[damage])
+    damaged = {
+        "truncated": whole[:-5],
+        "emptied": b"",
+        "overwritten": b"\xff" * len(whole),
+        "one byte changed": whole[:-1] + bytes([whole[-1] ^ 1]),
+    }
+    file.write_bytes(damaged[damage])
     assert same(user_graph(WATCHED, 3), first)
     assert counted == [3, 3]
     assert file.read_bytes() == whole

@@ -101,7 +101,6 @@ def test_settings_as_an_object_or_by_name():
     assert DualGNN(DualGNNConfig(layers=1)).config == DualGNN(layers=1).config
 
 
-@pytest.mark.xfail(strict=True, reason="settings given beside a config are silently dropped")
 def test_settings_beside_an_object_are_not_dropped():
     with suppress(ConfigError, TypeError):  # a refusal would be as good
         assert DualGNN(DualGNNConfig(), layers=1).config.layers == 1
@@ -171,9 +170,6 @@ def test_modality_that_no_item_has_is_silent(content):
     check_modality_of_no_item(content=content)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the mean of no features: a warning of numpy, and NaN among the weights"
-)
 def test_modality_that_no_item_has_is_silent_with_pca():
     check_modality_of_no_item(content="pca")
 
@@ -278,7 +274,6 @@ ON_PARAMETERS = [
 
 
 @pytest.mark.parametrize("settings", ON_PARAMETERS)
-@pytest.mark.xfail(strict=True, reason="propagation hands out the parameter itself, and add_ writes into it")
 def test_complete_modalities_and_few_layers_leave_parameters_alone(settings):
     rng = np.random.default_rng(1)
     complete = {"visual": (range(N_ITEMS), rng.normal(size=(N_ITEMS, 5)))}
@@ -291,17 +286,7 @@ def test_complete_modalities_and_few_layers_leave_parameters_alone(settings):
     model.loss(batch_of(TRIPLES)).backward()
 
 
-@pytest.mark.parametrize(
-    "construction",
-    [
-        "sum",
-        "maximum",
-        pytest.param(
-            "concatenation",
-            marks=pytest.mark.xfail(strict=True, reason="nn.Linear draws from torch's global generator"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("construction", ["sum", "maximum", "concatenation"])
 def test_building_draws_from_no_global_generator(construction):
     before = torch.get_rng_state()
     new(world(), construction=construction)

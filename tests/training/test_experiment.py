@@ -102,8 +102,8 @@ def test_model_by_argument_goes_before_the_one_in_the_file(file):
         ),
         (
             "training = 3\n",
-            "expected the tables run, model, training, evaluation, found 'training'. "
-            "Did you mean 'training'?",
+            "training: expected a table [training], found 3. "
+            "Write [training] on a line of its own, and its settings below.",
         ),
     ],
 )

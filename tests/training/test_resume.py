@@ -275,7 +275,6 @@ def test_other_data_settings_or_seed_are_refused_and_nothing_is_changed(tmp_path
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.xfail(strict=True, reason="the identity does not know which interactions are for training")
 def test_another_split_of_the_same_data_is_refused(tmp_path):
     dataset = small_split(n_users=12, n_items=20).dataset
     cut(tmp_path, dataset.split("random", rng=0))
@@ -283,7 +282,6 @@ def test_another_split_of_the_same_data_is_refused(tmp_path):
         cut(tmp_path, dataset.split("random", rng=1), at=None)
 
 
-@pytest.mark.xfail(strict=True, reason="the content hash does not know the order of modalities")
 def test_another_order_of_modalities_is_refused(tmp_path):
     split = small_split()
     features = {"visual": split.dataset.features["visual"], "other": split.dataset.features["visual"]}

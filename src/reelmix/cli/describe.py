@@ -77,8 +77,8 @@ def show(found: Description) -> None:
     for one in found.modalities:
         if one.zero_items:
             warn(
-                f"{one.zero_items:,} {one.name} vectors are all zeros. If that means unknown, leave those rows out "
-                "on import: an item not listed lacks the modality."
+                f"{one.zero_items:,} {one.name} vectors are all zeros. If that means unknown, leave those "
+                "rows out on import: an item not listed lacks the modality."
             )
     for note in found.notes:
         say(f"note: {note}")

@@ -14,7 +14,6 @@ from reelmix.cli.flags import settings_flags
 from reelmix.cli.show import show_metrics
 from reelmix.cli.terminal import TrainingProgress, say, warn
 from reelmix.data import Dataset, Split
-from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS, model_class
 from reelmix.recommender.experiment import Experiment, RunOptions
@@ -63,7 +62,6 @@ def command(
     """
     if threads:
         torch.set_num_threads(threads)
-    require_device(device)
     experiment = Experiment.read(MODEL_CONFIGS, file=config, model=model, flags=settings)
     dataset = Dataset.read(data)
     if modalities is not None:
@@ -84,19 +82,6 @@ def command(
     )
     show_metrics(run, "test")
     say(f"run folder: {out}")
-
-
-def require_device(device: str) -> None:
-    """Raises ConfigError unless torch can compute there."""
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError):  # torch built without CUDA asserts
-        raise ConfigError(
-            expected="a device that torch can use here",
-            found=repr(device),
-            where="device",
-            fix="Leave --device out to train on the CPU; reelmix doctor lists what there is.",
-        ) from None
 
 
 def note_untrained(split: Split) -> None:

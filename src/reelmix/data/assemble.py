@@ -70,11 +70,15 @@ def assemble(
         labels_of(pairs, where),
     )
     checked = {name: _checked(items, table) for name, table in tables.items()}
-    repeated = pairs.height - len(interactions)
-    if repeated:
-        note = f"{repeated:,} repeated interactions merged, training before validation before test"
-        card = replace(card, notes=(*card.notes, note))
+    card = _noted(card, pairs.height - len(interactions))
     return Dataset(users, items, interactions, checked, item_table, card)
+
+
+def _noted(card: Card, repeated: int) -> Card:
+    if not repeated:
+        return card
+    note = f"{repeated:,} repeated interactions merged, training before validation before test"
+    return replace(card, notes=(*card.notes, note))
 
 
 def _known(items: Vocabulary, ids: pl.Series, where: Path) -> Int[np.ndarray, " row"]:

@@ -61,7 +61,7 @@ def split(dataset: Dataset, method: SplitMethod | None = None, *, rng: int = 0) 
 
     Raises:
         DataError: labels or timestamps are missing, or a part is empty.
-        ConfigError: there is no such method.
+        ConfigError: there is no such method, or the seed is negative.
     """
     if method is None:
         method = "given" if dataset.interactions.labels is not None else "random"
@@ -71,6 +71,10 @@ def split(dataset: Dataset, method: SplitMethod | None = None, *, rng: int = 0) 
             found=repr(method),
             where="split",
             fix=nearest(method, get_args(SplitMethod)),
+        )
+    if rng < 0:
+        raise ConfigError(
+            expected="a seed of 0 or more", found=str(rng), where="rng", fix="Seeds are whole numbers from 0."
         )
     pairs = dataset.interactions
     if method == "given":

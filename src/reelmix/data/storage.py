@@ -19,7 +19,7 @@ from reelmix.errors import StorageError
 from reelmix.files import new_folder, require_folder, write_atomic
 from reelmix.settings import read_toml
 
-_TOML_NAMES = {str: "string", bool: "boolean", list: "array", dict: "table"}
+_TOML_NAMES = {str: "a string", bool: "a boolean", list: "an array", dict: "a table"}
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -106,7 +106,7 @@ def _card(table: dict[str, Any], folder: Path) -> tuple[Card, list[str]]:
     for key, kind in kinds.items():
         if not isinstance(table.get(key, kind()), kind):
             raise StorageError(
-                expected=f"{key} to be a {_TOML_NAMES[kind]}",
+                expected=f"{key} to be {_TOML_NAMES[kind]}",
                 found=repr(table[key]),
                 where=str(folder / "dataset.toml"),
                 fix="Correct that line and try again.",

@@ -45,8 +45,9 @@ class Embeddings:
 class Model(nn.Module, ABC):
     """A recommender that learns vectors.
 
-    A model is made in two steps: the constructor takes its settings, :meth:`build` takes the data and makes
-    the parameters. Subclasses name their settings class in ``Config``.
+    A model is made in two steps: the constructor takes its settings (an object, by name, or both: names go
+    first), :meth:`build` takes the data and makes the parameters. Subclasses name their settings class in
+    ``Config``.
     """
 
     name: ClassVar[str]
@@ -54,7 +55,8 @@ class Model(nn.Module, ABC):
 
     def __init__(self, config: Settings | None = None, **settings: Any) -> None:
         super().__init__()
-        self.config = config if config is not None else self.Config.read(settings, where=type(self).name)
+        given = config.model_dump() if config else {}
+        self.config = self.Config.read({**given, **settings}, where=type(self).name)
 
     @abstractmethod
     def build(self, split: Split, *, rng: int = 0) -> Self:

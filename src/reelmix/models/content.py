@@ -68,10 +68,11 @@ class PrincipalContent(FixedContent):
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
         values = features.values.astype(np.float64)
-        mean = values.mean(axis=0)
+        present = max(len(values), 1)  # a modality that no item has: zeros, not the mean of nothing
+        mean = values.sum(axis=0) / present
         components = _principal_components(values - mean, embedding_size)
         projected = (values - mean) @ components.T
-        norm = float(np.linalg.norm(projected, axis=1).mean()) or 1.0
+        norm = float(np.linalg.norm(projected, axis=1).sum() / present) or 1.0
         super().__init__(projected / norm, features.items, n_items)
         self.register_buffer("mean", _working(mean))
         self.register_buffer("components", _working(components / norm))

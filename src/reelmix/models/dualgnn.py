@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
@@ -146,7 +147,8 @@ class DualGNN(Model):
         if config.emphasis == "learned":
             self.alpha = nn.Parameter(torch.ones(n_users, m))
         if config.construction == "concatenation":
-            self.fusion = nn.Linear(m * d, d)
+            # made empty: nn.Linear would draw from torch's global generator
+            self.fusion = cast(nn.Linear, skip_init(nn.Linear, m * d, d))
             self.fusion.weight = xavier(d, m * d, generator=generator)
             nn.init.zeros_(self.fusion.bias)
 
@@ -187,7 +189,7 @@ class DualGNN(Model):
             item_id = self._item_id()
             trained = item_id if trained is None else trained + item_id
         users, items = self.propagation(self.preference, trained)
-        return users.add_(self.fixed_users), items.add_(self.fixed_items)
+        return users + self.fixed_users, items + self.fixed_items
 
     def _item_id(self) -> Float[Tensor, "item modality dim"]:
         return self.item_id if self.complete else self.item_id * self.present.unsqueeze(2)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import tomli_w
+from pydantic import Field
 
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, nearest
@@ -21,7 +22,7 @@ SECTIONS = ("run", "model", "training", "evaluation")
 class RunOptions(Settings):
     """What is chosen for one run and is no property of the model or of its training."""
 
-    rng: int = 0
+    rng: int = Field(0, ge=0, lt=2**63)
     """Seed of the split, the first parameters, the shuffling and the negative samples."""
 
     split: SplitMethod | None = None
@@ -71,7 +72,14 @@ class Experiment:
         tables = read_toml(file) if file else {}
         where = str(file) if file else "settings"
         for key, table in tables.items():
-            if key not in SECTIONS or not isinstance(table, dict):
+            if key in SECTIONS and not isinstance(table, dict):
+                raise ConfigError(
+                    expected=f"a table [{key}]",
+                    found=repr(table),
+                    where=f"{where}: {key}",
+                    fix=f"Write [{key}] on a line of its own, and its settings below.",
+                )
+            if key not in SECTIONS:
                 raise ConfigError(
                     expected=f"the tables {', '.join(SECTIONS)}",
                     found=repr(key),

@@ -59,12 +59,13 @@ def fit(
     Raises:
         StorageError: ``out`` holds something already and ``resume`` is off, or the disk is full.
         RunError: the checkpoint in ``out`` is of other data, settings or seed.
-        ConfigError: an unknown setting, or ``resume`` without ``out``.
+        ConfigError: an unknown setting, ``resume`` without ``out``, or a device that is not there.
     """
     if training is None:
         training = TrainingConfig.read(settings, where="fit")
     elif settings:
         training = TrainingConfig.read({**training.model_dump(), **settings}, where="fit")
+    _require_device(device)
     evaluation = evaluation or EvaluationConfig()
     options = RunOptions(rng=rng, split=split.method)
     experiment = Experiment(model.name, model.config, training, evaluation, options)
@@ -103,12 +104,39 @@ def _checkpointing(
     folder = Path(out)
     if not resume:
         require_vacant(folder, "the run")
-    identity = digest(json.dumps(experiment.identity(), sort_keys=True), split.dataset.content_hash)
     checkpoint = folder / "checkpoint.safetensors"
+    identity = _identity(experiment, split)
+    for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
+        leftover.unlink()
     if resume and checkpoint.exists():
         read_checkpoint(checkpoint, identity)  # refused before the settings beside it are overwritten
     write_atomic(folder / "config.toml", experiment.toml())
     return Checkpointing(checkpoint, identity, resume, seconds)
+
+
+def _identity(experiment: Experiment, split: Split) -> str:
+    """A hash of all that the weights depend on, but for the number of epochs."""
+    pairs = _labelled(split)
+    return digest(
+        json.dumps(experiment.identity(), sort_keys=True),
+        split.dataset.content_hash,
+        ",".join(split.dataset.modalities),
+        pairs.users,
+        pairs.items,
+        pairs.labels,
+    )
+
+
+def _require_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError):  # torch built without CUDA asserts
+        raise ConfigError(
+            expected="a device that torch can use here",
+            found=repr(device),
+            where="device",
+            fix="Leave it out to train on the CPU; reelmix doctor lists what there is.",
+        ) from None
 
 
 def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationConfig) -> Any:

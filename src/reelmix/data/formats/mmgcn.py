@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +26,7 @@ PATTERNS = (
     r"(?P<word>[a-z]+)_feat(_.*)?",  # v_feat, visual_feat_new
     r"(?P<word>words?)_tensor(_.*)?",  # words_tensor
 )
-PARTS = (r"train(_.*)?", r"val_full(_.*)?", r"test_full(_.*)?")
+PARTS = ("train", "val_full", "test_full")
 
 
 def import_mmgcn(
@@ -65,21 +64,13 @@ def import_mmgcn(
         raise ConfigError(
             expected="no columns", found=", ".join(columns), where="columns", fix="These files have none."
         )
-    parts = [read_pairs(_part(folder, pattern)) for pattern in PARTS]
+    parts = [read_pairs(_part(folder, stem)) for stem in PARTS]
     labels = np.repeat(LABEL_NAMES, [len(users) for users, _ in parts])
     users, items = (np.concatenate(numbers) for numbers in zip(*parts, strict=True))
-    offset = _offset(users, items) if item_offset is None else item_offset
+    offset = _offset(users, items, item_offset)
     items = items - offset
-    if items.size and items.min() < 0:
-        raise ConfigError(
-            expected=f"item_offset from 0 to {items.min() + offset}, the lowest item number",
-            found=str(offset),
-            where="item_offset",
-            fix="Leave it out, or give the number of users.",
-        )
     features = _features(folder, int(items.max(initial=-1)))
-    rows = [int(table.ids.to_numpy().max(initial=-1)) + 1 for table in features.values()]
-    every = np.arange(max([int(items.max(initial=-1)) + 1, *rows]))
+    every = np.unique(np.concatenate([items, *(table.ids.to_numpy() for table in features.values())]))
     notes = (f"{offset:,} was subtracted from the item numbers of the files",) if offset else ()
     return assemble(
         pl.DataFrame({"user_id": users, "item_id": items, "split": labels}),
@@ -90,12 +81,13 @@ def import_mmgcn(
     )
 
 
-def _part(folder: Path, pattern: str) -> Path:
-    found = [path for path in sorted(folder.glob("*.npy")) if re.fullmatch(pattern, path.stem)]
-    exact = [path for path in found if "(" not in pattern or path.stem == pattern.partition("(")[0]]
-    if exact or len(found) == 1:
-        return (exact or found)[0]
-    wanted = f"{pattern.partition('(')[0]}.npy"
+def _part(folder: Path, stem: str) -> Path:
+    wanted = f"{stem}.npy"
+    if (folder / wanted).exists():
+        return folder / wanted
+    found = sorted(folder.glob(f"{stem}_*.npy"))
+    if len(found) == 1:
+        return found[0]
     if found:
         raise DataError(
             expected=f"one file {wanted}",
@@ -108,9 +100,18 @@ def _part(folder: Path, pattern: str) -> Path:
     )
 
 
-def _offset(users: Int[np.ndarray, " pair"], items: Int[np.ndarray, " pair"]) -> int:
-    n_users = int(users.max(initial=-1)) + 1
-    return n_users if items.size and items.min() >= n_users else 0
+def _offset(users: Int[np.ndarray, " pair"], items: Int[np.ndarray, " pair"], said: int | None) -> int:
+    lowest, n_users = int(items.min(initial=2**62)), int(users.max(initial=-1)) + 1
+    if said is None:
+        return n_users if items.size and lowest >= n_users else 0
+    if said > lowest:
+        raise ConfigError(
+            expected=f"item_offset from 0 to {lowest}, the lowest item number",
+            found=str(said),
+            where="item_offset",
+            fix="Leave it out, or give the number of users.",
+        )
+    return said
 
 
 def _features(folder: Path, highest: int) -> dict[str, FeatureTable]:

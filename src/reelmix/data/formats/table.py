@@ -59,20 +59,16 @@ def import_table(
         StorageError: a file is missing or damaged.
         ConfigError: ``columns`` maps a name that we have no use for.
     """
-    path = Path(path)
     require_mapping(columns, [*PAIRS, "title"])
-    inter, items, folder = _parts(path)
+    inter, items, folder = _parts(Path(path))
     mapped = columns or {}
     pairs = read_rows(inter, PAIRS, {ours: theirs for ours, theirs in mapped.items() if ours in PAIRS})
     table = None if items is None else _item_table(items, mapped)
     of_items = None if items is None or table is None else _ids(table, "item_id", items)
     features = read_feature_folder(folder, of_items) if folder else {}
     (user_ids,) = settle("user", [_ids(pairs, "user_id", inter)])
-    parts = [
-        _ids(pairs, "item_id", inter),
-        *(one for one in [of_items] if one),
-        *(ids for _, ids in features.values()),
-    ]
+    of_features = (ids for _, ids in features.values())
+    parts = [_ids(pairs, "item_id", inter), *([of_items] if of_items else []), *of_features]
     item_ids, *rest = settle("item", parts)
     if table is not None:
         table = table.with_columns(rest.pop(0).alias("item_id"))
@@ -80,7 +76,7 @@ def import_table(
         with_numbers(pairs, inter).with_columns(user_ids.alias("user_id"), item_ids.alias("item_id")),
         table,
         {name: replace(one, ids=ids) for (name, (one, _)), ids in zip(features.items(), rest, strict=True)},
-        card=Card(name or card_name(path), f"imported from a table, {inter.name}"),
+        card=Card(name or card_name(Path(path)), f"imported from a table, {inter.name}"),
         where=inter,
     )
 
