@@ -270,7 +270,8 @@ def test_doctor_gives_advice(reelmix, monkeypatch, tmp_path):
     advice = [line for line in done.out.splitlines() if line.startswith("advice: ")]
     assert advice == [
         "advice: no-such-package is missing: recommending works without torch, training does not.",
-        "advice: set OMP_WAIT_POLICY=passive before Python starts: idle threads then leave the cores to others.",
+        "advice: set OMP_WAIT_POLICY=passive before Python starts: "
+        "idle threads then leave the cores to others.",
         "advice: graphs are built anew for every run: set REELMIX_CACHE to a folder that can be written.",
     ]
     assert "(not writable)" in done.out

@@ -226,8 +226,8 @@ def test_resume_with_other_settings_is_refused(refused, data, run_folder, change
     words = ["--rng", "3", "--epochs", "3", *SMALL, *change]
     before = {path.name: path.read_bytes() for path in run_folder.iterdir()}
     assert refused("train", data, "--out", run_folder, "--resume", *words) == (
-        f"{run_folder / 'checkpoint.safetensors'}: expected a checkpoint of the same data, settings and seed, "
-        "found one of others. Resume with the settings in config.toml beside it, or train into a new folder."
+        f"{run_folder / 'checkpoint.safetensors'}: expected a checkpoint of the same data, settings and "
+        "seed, found one of others. Resume with the settings in config.toml beside it, or train into a new folder."
     )
     assert {path.name: path.read_bytes() for path in run_folder.iterdir()} == before
 

@@ -65,12 +65,13 @@ class _Commands(TyperGroup):
         return _Deferred(cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode="markdown")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         typer.echo(f"reelmix {version('reelmix')}")
         raise typer.Exit
+    return wanted
 
 
 application = typer.Typer(
