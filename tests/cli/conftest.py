@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from transcripts import filled
 
 from reelmix.cli import main, terminal
 from reelmix.data.sample import Sample, sample
@@ -61,6 +62,18 @@ def refused(reelmix) -> Callable[..., str]:
         return done.err.removeprefix("error: ").removesuffix("\n")
 
     return message
+
+
+@pytest.fixture
+def mistaken(refused, data, run_folder, tmp_path):
+    """Types a command with DATA, RUN and TMP in it, and compares the message."""
+
+    def mistaken(words, message, *, status=1, stdin=b"", **places):
+        places |= {"DATA": data, "RUN": run_folder, "TMP": tmp_path}
+        found = refused(*(filled(str(word), **places) for word in words), status=status, stdin=stdin)
+        assert found == filled(message, **places)
+
+    return mistaken
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,6 +16,18 @@ from reelmix.recommender import Run
 from reelmix.recommender.run import Vectors
 
 COMMAND = "reelmix train data --out run --rng 3"
+CHECKED = [
+    "curve.jsonl",
+    "interactions.safetensors",
+    "items.parquet",
+    "metrics.json",
+    "per_user.safetensors",
+    "settings.json",
+    "users.parquet",
+    "vectors.safetensors",
+    "weights.safetensors",
+]
+"""The files of a run that its manifest vouches for."""
 
 
 def hand_made(
@@ -86,6 +99,11 @@ def best(scores: dict[int, float], n: int) -> list[tuple[int, float]]:
 def names(folder: Path) -> list[str]:
     """What lies in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file of a folder and what is in it."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def rewrite_manifest(folder: Path, **changes) -> None:

@@ -43,13 +43,12 @@ def say(message: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
     """Prints a table; the first ``left`` columns are texts, the others numbers, aligned right."""
-    drawn = Table(
-        title=Text(title, "bold"), title_justify="left", header_style="dim", box=None, pad_edge=False
-    )
+    drawn = Table(header_style="dim", box=None, pad_edge=False)
     for place, column in enumerate(columns):
         drawn.add_column(Text(column), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
+    console.print(Text(title, "bold"))  # on its own: a table would fold its title to its width
     console.print(drawn)
 
 

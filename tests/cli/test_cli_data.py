@@ -1,0 +1,138 @@
+"""``sample``, ``import``, ``describe``, ``demo``."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reelmix.cli import demo
+from reelmix.cli import sample as sample_command
+from reelmix.data import Card, Dataset
+from reelmix.data.describe import describe
+from reelmix.data.sample import sample
+from reelmix.models import DualGNN
+from reelmix.recommender import Run
+
+
+def test_sample(reelmix, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample_command, "sample", lambda rng: sample(rng, n_users=30, n_items=25))
+    done = reelmix("sample", tmp_path / "data", "--rng", "4")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"simulated: 30 users, 25 items written to {tmp_path / 'data'}\n"
+    expected = sample(4, n_users=30, n_items=25).dataset
+    assert Dataset.read(tmp_path / "data").content_hash == expected.content_hash
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    """Four users who watched much, and one who watched one item."""
+    folder = tmp_path / "ratings"
+    (folder / "features").mkdir(parents=True)
+    pairs = [(user, item) for user in range(4) for item in range(6)] + [(9, 9)]
+    pl.DataFrame({"userId": [u for u, _ in pairs], "item_id": [i for _, i in pairs]}).write_csv(
+        folder / "interactions.csv"
+    )
+    np.save(folder / "features" / "cover.npy", np.vstack([np.zeros(3), np.ones((4, 3))]).astype(np.float32))
+    (folder / "features" / "cover_ids.csv").write_text("item_id\n0\n1\n2\n3\n9\n")
+    return folder
+
+
+def test_import(reelmix, ratings, tmp_path):
+    words = ["import", "table", ratings, tmp_path / "data", "--column", "user_id=userId"]
+    done = reelmix(*words, "--name", "mine")
+    assert done.status == 0, done.err
+    dataset = Dataset.read(tmp_path / "data")
+    assert (dataset.n_users, dataset.n_items, len(dataset.interactions)) == (5, 7, 25)
+    assert dataset.items.ids.to_list() == [0, 1, 2, 3, 4, 5, 9]
+    assert dataset.has("cover").tolist() == [True, True, True, True, False, False, True]
+    assert dataset.card.name == "mine"
+    assert done.out.startswith("mine (imported from a table, interactions.csv)\n")
+    assert done.out.endswith(f"\ndataset folder: {tmp_path / 'data'}\n")
+    assert "1 cover vectors are all zeros" in done.err
+
+
+def test_import_a_core(reelmix, ratings, tmp_path):
+    words = ["import", "table", ratings, tmp_path / "data", "--column", "user_id=userId", "--k-core", "2"]
+    done = reelmix(*words)
+    dataset = Dataset.read(tmp_path / "data")
+    assert (dataset.n_users, dataset.n_items, len(dataset.interactions)) == (4, 6, 24)
+    assert "note: 2-core of 5 users and 7 items\n" in done.out
+
+
+def test_import_what_cannot_be_read(refused, ratings, tmp_path):
+    message = refused("import", "table", ratings, tmp_path / "data")
+    assert str(ratings / "interactions.csv") in message
+    assert "user_id" in message
+    assert not (tmp_path / "data").exists()
+
+
+def test_import_a_core_of_nothing(refused, ratings, tmp_path):
+    words = ["import", "table", ratings, tmp_path / "data", "--column", "user_id=userId", "--k-core", "5"]
+    assert refused(*words) == "k_core: expected a 5-core, found none among 25 interactions. Use a smaller k."
+    assert not (tmp_path / "data").exists()
+
+
+def test_describe_json(reelmix, data, world):
+    done = reelmix("describe", data, "--json")
+    assert (done.status, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert found == json.loads(json.dumps(describe(world.dataset).as_dict()))
+    assert (found["users"], found["items"]) == (120, 80)
+    assert found["interactions"] == len(world.dataset.interactions)
+
+
+def test_describe(reelmix, data, world):
+    done = reelmix("describe", data)
+    dataset = world.dataset
+    pairs = len(dataset.interactions)
+    lines = [line.split() for line in done.out.splitlines()]
+    assert done.out.startswith("simulated sample (simulated)\n")
+    assert [f"{pairs:,}", "80", "120", f"{100 - pairs / 96:.2f}", "%", "48", "32", "40"] in lines
+    for name in dataset.modalities:
+        with_it = dataset.has(name)
+        those = int(with_it[dataset.interactions.items].sum())
+        row = [
+            name,
+            "simulated",
+            str(with_it.sum()),
+            f"{with_it.mean():.1%}",
+            f"{those:,}",
+            f"{those / pairs:.1%}",
+        ]
+        assert row in lines
+
+
+def test_describe_prints_a_name_as_it_stands(reelmix, tmp_path):
+    dataset = sample(n_users=20, n_items=20).dataset
+    named = Dataset(
+        dataset.users,
+        dataset.items,
+        dataset.interactions,
+        dataset.features,
+        dataset.item_table,
+        Card("[b]mine[/i]", ":fire:", notes=("[/b] dropped",)),
+    )
+    done = reelmix("describe", named.write(tmp_path / "data"))
+    assert done.out.startswith("[b]mine[/i] (:fire:)\n")
+    assert "note: [/b] dropped\n" in done.out
+
+
+def test_demo(reelmix, world, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "sample", lambda: world)
+    monkeypatch.setattr(demo, "DualGNN", lambda: DualGNN(embedding_size=8, neighbours=5))
+    out = tmp_path / "demo"
+    done = reelmix("demo", "--out", out, "--epochs", "1", "--user", "user-5", "--rng", "3")
+    assert done.status == 0, done.err
+    assert Dataset.read(out / "data").content_hash == world.dataset.content_hash
+    run = Run.read(out / "run")
+    assert (run.manifest["epochs"], run.manifest["rng"], run.manifest["split"]["rng"]) == (1, 3, 3)
+    assert run.manifest["dataset"]["simulated"] is True
+    first = done.out.splitlines()[0]
+    holes = ", ".join(f"{name} {1 - world.dataset.has(name).mean():.0%}" for name in world.modalities)
+    assert first == f"simulated sample: 120 users, 80 items; missing: {holes}"
+    for line in run.recommender().recommend("user-5", 10):
+        assert f" {line.id} " in done.out
+        assert line.title in done.out
+    assert "the simulated users have a planted emphasis" in done.err
+    assert done.out.splitlines()[-1] == f"next: reelmix recommend {out / 'run'} --user user-42 --why"
