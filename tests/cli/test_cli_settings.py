@@ -60,8 +60,8 @@ FILES = {
         "its settings below."
     ),
     "[training]\nepochs = 'ten'": (
-        "FILE, training: epochs: expected a valid integer, unable to parse string as an integer, found 'ten'. "
-        "See the description of epochs in the configuration reference."
+        "FILE, training: epochs: expected a valid integer, unable to parse string as an integer, found "
+        "'ten'. See the description of epochs in the configuration reference."
     ),
     "[training]\nlearning_rate = -1": (
         "FILE, training: learning_rate: expected greater than 0, found -1. See the description of "
