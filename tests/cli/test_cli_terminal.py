@@ -105,3 +105,8 @@ def test_long_messages_stay_on_one_line(capsys):
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 2
     assert printed.out.count("\n") == 1
+
+
+def test_a_title_is_not_folded_to_the_width_of_its_table(capsys):
+    terminal.table("user [b] with a long name and :fire:", ["id", "[x]"], [["a", 1]])
+    assert capsys.readouterr().out == "user [b] with a long name and :fire:\nid  [x]\na     1\n"

@@ -92,6 +92,22 @@ def test_it_measures_what_it_did_not_before(trained):
     assert list(found.metrics) == ["recall@3", "coverage@3"]
 
 
+def test_what_each_stage_ranks():
+    # u00 scores 5, 4, 3, 2, 1 and u01 the reverse; both trained on i00, are validated by i02, tested by i03.
+    watched = [(user, item, label) for user in (0, 1) for label, item in enumerate((0, 2, 3))]
+    run = hand_made([[1.0], [-1.0]], [[5], [4], [3], [2], [1]], watched=watched)
+    config = EvaluationConfig(at=(1, 2, 3), metrics=("hit_rate",))
+
+    def hits(stage):
+        per_user = run.evaluate(config, stage=stage).per_user
+        return np.stack([per_user[f"hit_rate@{at}"] for at in (1, 2, 3)], axis=1).tolist()
+
+    # i01, i02 and i04, i03, i02: the training item alone is left out, the test item stays a candidate
+    assert hits("validation") == [[0, 1, 1], [0, 0, 1]]
+    # i01, i03 and i04, i03: the validation item is left out too
+    assert hits("test") == [[0, 1, 1], [0, 1, 1]]
+
+
 @pytest.mark.parametrize(
     ("stage", "hint"), [("tset", "Did you mean 'test'?"), ("x", "Valid names: test, validation.")]
 )
