@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from reelmix.errors import DataError, StorageError
 
 # What the safetensors format calls each dtype that we write.
+DIGEST = "content_digest"  # in the metadata of every file of arrays that we write
 _DTYPE_NAMES = {
     "f2": "F16", "f4": "F32", "f8": "F64", "b1": "BOOL",
     "i1": "I8", "i2": "I16", "i4": "I32", "i8": "I64",
@@ -184,10 +185,9 @@ def write_arrays(
     Raises:
         StorageError: the disk is full or the folder cannot be written; the old file is untouched.
     """
-    largest_first = sorted(
-        arrays.items(), key=lambda entry: (-entry[1].itemsize, entry[0])
-    )  # keeps alignment
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    # keeps every array aligned
+    largest_first = sorted(arrays.items(), key=lambda entry: (-entry[1].itemsize, entry[0]))
+    header: dict[str, Any] = {"__metadata__": {**(metadata or {}), DIGEST: _digest_of(arrays)}}
     end = 0
     for name, array in largest_first:
         start, end = end, end + array.nbytes
@@ -206,15 +206,19 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the metadata of a safetensors file.
 
     Raises:
-        StorageError: the file is missing, truncated or not safetensors.
+        StorageError: the file is missing, truncated, not safetensors, or changed since we wrote it.
     """
     require_file(path, "a safetensors file")
     try:
         with safe_open(path, framework="numpy") as file:
             names = cast(list[str], list(file.keys()))
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in names}
+            metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise damaged("safetensors", error, path) from None
+    if metadata.pop(DIGEST, content := _digest_of(arrays)) != content:
+        raise damaged("safetensors", ValueError("its content is not what was written"), path)
+    return arrays, metadata
 
 
 def read_npy(path: Path, what: str = "a NumPy array file") -> np.ndarray:
@@ -252,6 +256,10 @@ def digest(*parts: Any) -> str:
             state.update(f"{len(data)}:".encode())
             state.update(data)
     return state.hexdigest()
+
+
+def _digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    return digest(*(part for name in sorted(arrays) for part in (name, arrays[name])))
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:

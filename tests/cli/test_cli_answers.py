@@ -229,7 +229,7 @@ def test_markup_in_ids_is_printed_literally(reelmix, awkward):
     assert reelmix("similar", awkward, "--user", "u[/b]").out.splitlines()[2].split()[1] == "u[b]"
     words = ["--user", "u[b]", "--item", "é[/]"]
     assert reelmix("explain", awkward, *words).out.startswith("user u[b], item é[/]: score ")
-    assert reelmix("evaluate", awkward).out.startswith("dualgnn on [/b]awkward[b], test: 1 users")
+    assert reelmix("evaluate", awkward).out.startswith("dualgnn on [/b]awkward[b], test: 1 user\n")
 
 
 def test_json_keeps_every_character(reelmix, awkward):

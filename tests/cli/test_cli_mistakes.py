@@ -189,11 +189,9 @@ def test_nothing_is_printed_before_an_error(reelmix, run_folder):
     ("words", "message"),
     transcript("""
 $ reelmix recommend RUN
-    recommend: expected a user and a list of at least 1, found 0 users and n = 10.
-    Say --user ID or --users-from FILE, and --n 10.
+    recommend: expected a user, found none. Say --user ID or --users-from FILE.
 $ reelmix recommend RUN --user user-1 -n 0
-    recommend: expected a user and a list of at least 1, found 1 users and n = 0.
-    Say --user ID or --users-from FILE, and --n 10.
+    n: expected a list of at least 1, found 0. Ask for n = 10, say.
 $ reelmix similar RUN
     similar: expected either an item or a user, found neither. Say --item ID or --user ID.
 $ reelmix similar RUN --item reel-1 --user user-1

@@ -128,7 +128,7 @@ def test_ctrl_c_leaves_a_run(data, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0  # what was asked for is there: a run, which says how it ended
     assert err == ""
-    assert "epochs (interrupted); best recall@20" in out
+    assert " (interrupted); best recall@20" in out
     run = Run.read(folder)
     assert run.manifest["ending"] == "interrupted"
     assert 1 <= run.manifest["epochs"] < 1_000_000

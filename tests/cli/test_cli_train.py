@@ -189,7 +189,7 @@ def test_an_interrupted_training_goes_on(reelmix, data, run_folder, tmp_path, mo
         interrupt(patch, 2)
         done = reelmix(*words)
     assert done.status == 0  # a run is there, and says how its training ended
-    assert "trained 1 epochs (interrupted)" in done.out
+    assert "trained 1 epoch (interrupted)" in done.out
     assert Run.read(tmp_path / "run").manifest["ending"] == "interrupted"
     done = reelmix(*words, "--resume")
     assert done.status == 0

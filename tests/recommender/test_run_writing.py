@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hand_made import assert_same_run, contents, hand_made, names, random_run
 
-from reelmix.errors import RunError, StorageError
+from reelmix.errors import ConfigError, RunError, StorageError
 from reelmix.models import DualGNN
 from reelmix.recommender import Run
 from reelmix.recommender.fit import fit
+from reelmix.recommender.run import write_run
 
 IN_WRITING_ORDER = [
     "vectors.safetensors",
@@ -107,22 +108,40 @@ def test_a_disk_that_fills_up_while_a_run_is_written(trained, copy, tmp_path, re
     folder = tmp_path / "new"
     with monkeypatch.context() as patch:
         full_from(patch, write)
-        text = refusal(StorageError, trained[0].write, folder)
+        text = refusal(StorageError, write_run, trained[0], folder)
     assert text == FULL_DISK.format(folder / IN_WRITING_ORDER[write])
     assert names(folder) == sorted(IN_WRITING_ORDER[:write])
     assert "without manifest.json" in refusal(RunError, Run.read, folder)
     assert contents(copy) == other
-    assert_same_run(Run.read(trained[0].write(folder)), trained[0])  # with space again
+    assert_same_run(Run.read(write_run(trained[0], folder)), trained[0])  # with space again
 
 
 @pytest.mark.parametrize("write", [0, 4, 9])
 def test_half_a_new_run_over_an_old_one_does_not_pass_for_either(copy, refusal, monkeypatch, write):
     with monkeypatch.context() as patch:
         full_from(patch, write)
-        refusal(StorageError, random_run(0).write, copy)
+        refusal(StorageError, write_run, random_run(0), copy)
     assert not list(copy.glob("*.part"))
     assert not list(copy.glob(".*"))
     assert "expected a finished run" in refusal(RunError, Run.read, copy)
+
+
+@pytest.mark.parametrize("write", [0, 4, 9])
+def test_a_run_saved_elsewhere_is_there_whole_or_not_at_all(trained, tmp_path, refusal, monkeypatch, write):
+    with monkeypatch.context() as patch:
+        full_from(patch, write)
+        assert "found a full disk" in refusal(StorageError, trained[0].write, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+    assert_same_run(Run.read(trained[0].write(tmp_path / "new")), trained[0])
+    before = contents(tmp_path / "new")
+    assert "found something there already" in refusal(StorageError, random_run(0).write, tmp_path / "new")
+    assert contents(tmp_path / "new") == before
+
+
+def test_settings_that_the_model_refuses_leave_no_folder_behind(split, tmp_path, refusal):
+    model = DualGNN(embedding_size=4, content="identity")
+    assert "for content 'identity'" in refusal(ConfigError, fit, model, split, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_goes_on_after_the_disk_was_full(split, tmp_path, refusal, monkeypatch):
@@ -156,7 +175,7 @@ def limited(size, function, *args):
 
 def test_a_limit_on_file_sizes_met_by_an_array(trained, tmp_path, refusal):
     folder = tmp_path / "run"
-    assert limited(2048, refusal, StorageError, trained[0].write, folder) == (
+    assert limited(2048, refusal, StorageError, write_run, trained[0], folder) == (
         f"{folder / 'vectors.safetensors'}: expected room for the file, found a limit on file sizes. "
         "Raise the limit (ulimit -f)."
     )
@@ -167,7 +186,7 @@ def test_a_limit_on_file_sizes_met_by_a_table(tmp_path, refusal):
     noise = np.random.default_rng(0).bytes(100_000).hex()
     run = hand_made([[1.0]], [[1], [2]], titles=[noise, "short"], watched=[(0, 0, 0)])
     folder = tmp_path / "run"
-    assert limited(16_384, refusal, StorageError, run.write, folder) == (
+    assert limited(16_384, refusal, StorageError, write_run, run, folder) == (
         f"{folder / 'items.parquet'}: expected room for the file, found a limit on file sizes. "
         "Raise the limit (ulimit -f)."
     )
@@ -180,11 +199,11 @@ def test_a_folder_that_cannot_be_written(trained, copy, tmp_path, refusal, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", denied)
-        assert refusal(StorageError, trained[0].write, copy) == (
+        assert refusal(StorageError, write_run, trained[0], copy) == (
             f"{copy}: expected permission to write, found none. Choose another folder or change its mode."
         )
     (tmp_path / "file").write_text("x")
-    text = refusal(StorageError, trained[0].write, tmp_path / "file")
+    text = refusal(StorageError, write_run, trained[0], tmp_path / "file")
     assert text.startswith(f"{tmp_path / 'file'}: expected to write the file, found Not a directory.")
     assert (tmp_path / "file").read_text() == "x"
 

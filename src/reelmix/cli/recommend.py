@@ -45,12 +45,9 @@ def command(
 
     What a user has interacted with, in any part of the data, is left out unless `--include-seen` is given.
     """
-    if (not user and not users_from) or n < 1:
+    if not user and not users_from:
         raise ConfigError(
-            expected="a user and a list of at least 1",
-            found=f"{len(user or [])} users and n = {n}",
-            where="recommend",
-            fix="Say --user ID or --users-from FILE, and --n 10.",
+            expected="a user", found="none", where="recommend", fix="Say --user ID or --users-from FILE."
         )
     recommender = Recommender(run)
     people, things = recommender.run.users, recommender.run.items

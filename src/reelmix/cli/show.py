@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reelmix.cli.terminal import table
+from reelmix.cli.terminal import count, table
 from reelmix.recommender.recommender import Recommendation
 from reelmix.recommender.run import Run
 
@@ -19,7 +19,7 @@ def show_metrics(run: Run, stage: str) -> None:
     simulated = " (simulated)" if data["simulated"] else ""
     users = len(run.per_user[stage]["users"])
     rows = [[name, *(_number(metrics.get(f"{name}@{cut}")) for cut in cuts)] for name in names]
-    title = f"{run.manifest['model']} on {data['name']}{simulated}, {stage}: {users:,} users"
+    title = f"{run.manifest['model']} on {data['name']}{simulated}, {stage}: {count(users, 'user')}"
     table(title, ["", *(f"@{cut}" for cut in cuts)], rows)
 
 

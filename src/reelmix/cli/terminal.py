@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reelmix.training.trainer import Ending
 
 # Titles and ids are the user's own words: [b] and :fire: in them are printed as they stand.
-console = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+# Where nobody looks at a terminal, lines are as long as they are.
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 1000)
 errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -38,7 +39,12 @@ def warn(message: str) -> None:
 
 def say(message: str) -> None:
     """Prints a line as it is."""
-    console.print(message, markup=False)
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: ``1 user``, ``6,130 users``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
@@ -116,6 +122,6 @@ class TrainingProgress:
             say("stopped before the first epoch ended: the run holds untrained weights")
             return
         say(
-            f"trained {state.epoch} epochs ({ending}); best {self.config.validation_metric} "
+            f"trained {count(state.epoch, 'epoch')} ({ending}); best {self.config.validation_metric} "
             f"{state.best_metric:.4f} in epoch {state.best_epoch}, whose weights are kept"
         )

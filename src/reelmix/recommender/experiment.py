@@ -89,8 +89,10 @@ class Experiment:
         own = dict(tables.get("model", {}))
         name = model or own.get("name", "dualgnn")
         own.pop("name", None)
-        if name not in configs:
-            raise ConfigError(expected="a model", found=repr(name), where="model", fix=nearest(name, configs))
+        if not isinstance(name, str) or name not in configs:
+            raise ConfigError(
+                expected="a model", found=repr(name), where="model", fix=nearest(str(name), configs)
+            )
         classes: dict[str, type[Settings]] = {
             "model": configs[name],
             "training": TrainingConfig,

@@ -20,7 +20,7 @@ from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
 from reelmix.files import digest, require_vacant, write_atomic
 from reelmix.models.base import Model
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.recommender.run import STAGES, Run, Vectors
+from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
@@ -81,11 +81,13 @@ def fit(
         progress=progress,
         device=device,
     )
+    if checkpointing:  # not before: settings that the model refuses leave no folder behind
+        write_atomic(checkpointing.path.with_name("config.toml"), experiment.toml())
     state, ending = trainer.fit(checkpointing)
     manifest = _manifest(experiment, split, state, ending, started, command, device)
     run = _measured(_run(model, split, experiment, state, manifest), evaluation)
     if out is not None:
-        run.write(out)
+        write_run(run, Path(out))
     return run
 
 
@@ -109,8 +111,7 @@ def _checkpointing(
     for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
         leftover.unlink()
     if resume and checkpoint.exists():
-        read_checkpoint(checkpoint, identity)  # refused before the settings beside it are overwritten
-    write_atomic(folder / "config.toml", experiment.toml())
+        read_checkpoint(checkpoint, identity)  # refused now, before the settings beside it are overwritten
     return Checkpointing(checkpoint, identity, resume, seconds)
 
 

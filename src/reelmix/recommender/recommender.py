@@ -99,7 +99,7 @@ class Recommender:
             ConfigError: ``n`` is below 1.
         """
         _require_positive(n)
-        one = isinstance(users, int | str)
+        one = isinstance(users, int | str | np.integer)
         asked: Sequence[UserOrItemId] = [users] if one else list(users)
         allowed = self._allowed(among, without)
         rows = [self._row_of_user(user, unknown) for user in asked]

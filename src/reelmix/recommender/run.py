@@ -21,6 +21,7 @@ from reelmix.errors import ConfigError, RunError, StorageError, nearest
 from reelmix.evaluation import Evaluation, EvaluationConfig, VectorScorer, evaluate
 from reelmix.files import (
     digest,
+    new_folder,
     read_arrays,
     require_file,
     require_folder,
@@ -121,12 +122,14 @@ class Run:
         )
 
     def write(self, folder: str | Path) -> Path:
-        """Writes the run into a folder; the manifest comes last, and without it there is no run.
+        """Writes the run into a new or empty folder, whole or not at all.
 
         Raises:
-            StorageError: the folder cannot be written, or the disk is full.
+            StorageError: the folder holds something already, cannot be written, or the disk is full.
         """
-        return write_run(self, Path(folder))
+        with new_folder(Path(folder), "the run") as inside:
+            write_run(self, inside)
+        return Path(folder)
 
     @classmethod
     def read(cls, folder: str | Path) -> Run:
@@ -147,7 +150,7 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> Path:
-    """Writes ``run`` into ``folder``; see :meth:`Run.write`."""
+    """Writes ``run`` into ``folder``, over what training left there; the manifest comes last."""
     try:
         (folder / "manifest.json").unlink(missing_ok=True)
     except OSError as error:
