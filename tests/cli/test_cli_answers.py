@@ -141,7 +141,8 @@ def test_explain(reelmix, run_folder, recommender):
         "modality",
         "part",
         "lift",
-        "emphasis",
+        "share",
+        "alpha",
         "nearest watched item",
     ]
     assert [[cell.strip() for cell in cells(row)] for row in rows] == [
@@ -149,6 +150,7 @@ def test_explain(reelmix, run_folder, recommender):
             name,
             f"{part:+.3f}",
             f"{found.lifts[name]:+.3f}",
+            f"{found.shares[name]:.0%}",
             f"{found.emphasis[name]:.3f}",
             found.like[name].title,
         ]

@@ -99,6 +99,7 @@ def test_a_sentence_names_the_strongest_first_and_what_it_is_like():
         parts={"visual": 1.0, "acoustic": 1.5, "textual": 0.5},
         lifts={"visual": 0.304, "acoustic": 2.406, "textual": -0.1},
         emphasis={},
+        shares={},
         like={"acoustic": line("i7", "Rain on a roof"), "visual": line("i8", "Not said")},
     )
     assert found.strongest == "acoustic"
@@ -110,16 +111,16 @@ def test_a_sentence_names_the_strongest_first_and_what_it_is_like():
     [("i7", None, "i7"), ("i7", "", "i7"), (7, None, "7"), ("i7", "Rain", "“Rain”")],
 )
 def test_a_sentence_names_an_item_without_title_by_its_id(identifier, title, said):
-    found = Explanation(1.0, {"visual": 1.0}, {"visual": -0.5}, {}, {"visual": line(identifier, title)})
+    found = Explanation(1.0, {"visual": 1.0}, {"visual": -0.5}, {}, {}, {"visual": line(identifier, title)})
     assert found.sentence() == f"visual -0.50 (like {said})"
 
 
 def test_a_sentence_without_likeness():
-    assert Explanation(1.0, {"visual": 1.0}, {"visual": 0.5}, {}, {}).sentence() == "visual +0.50"
+    assert Explanation(1.0, {"visual": 1.0}, {"visual": 0.5}, {}, {}, {}).sentence() == "visual +0.50"
 
 
 def test_a_sentence_without_modalities():
-    found = Explanation(-1.234, {}, {}, {}, {})
+    found = Explanation(-1.234, {}, {}, {}, {}, {})
     assert found.strongest is None
     assert found.sentence() == "score -1.23"
 

@@ -55,12 +55,16 @@ def command(
         f"recommended to {user}; below each, what its modalities add above the average item", lines, reasons
     )
     assert run.vectors.emphasis is not None
-    agreement = rank_agreement(run.vectors.emphasis, world)
+    alpha, shares = (rank_agreement(found, world) for found in (run.vectors.emphasis, recommender.shares))
     say("")
     warn(
-        "the simulated users have a planted emphasis on each modality. The rank correlation of the learned "
-        f"alpha with it: {', '.join(f'{name} {value:+.2f}' for name, value in agreement.items())}. "
-        "Why plain DualGNN does not recover it: docs/emphasis.md."
+        "the simulated users have a planted emphasis on each modality. Rank correlation with it: "
+        f"share of the spread of a user's scores {_listed(shares)}; learned alpha {_listed(alpha)}. "
+        "Why alpha does not recover it: docs/emphasis.md."
     )
     say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
     say(f"next: reelmix recommend {out / 'run'} --user user-42 --why")
+
+
+def _listed(agreement: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:+.2f}" for name, value in agreement.items())

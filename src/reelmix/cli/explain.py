@@ -23,6 +23,8 @@ def command(
     """Split the score of a user and an item into what each modality of the item adds.
 
     The parts add up to the score. *Lift* is a part less its mean over all items that have the modality.
+    *Share* is what part of the spread of all this user's scores the modality makes: what decides their list.
+    *Alpha* is the model's own weight of the modality for this user.
     """
     recommender = Recommender(run)
     found = explain(recommender, recommender.run.users.parse(user), recommender.run.items.parse(item))
@@ -34,10 +36,11 @@ def command(
             name,
             f"{part:+.3f}",
             f"{found.lifts[name]:+.3f}",
+            f"{found.shares[name]:.0%}",
             f"{found.emphasis[name]:.3f}" if name in found.emphasis else "",
             (found.like[name].title or found.like[name].id) if name in found.like else "",
         ]
         for name, part in found.parts.items()
     ]
     title = f"user {user}, item {item}: score {found.score:.3f}"
-    table(title, ["modality", "part", "lift", "emphasis", "nearest watched item"], rows)
+    table(title, ["modality", "part", "lift", "share", "alpha", "nearest watched item"], rows)

@@ -220,13 +220,13 @@ class DualGNN(Model):
 
     def _squared_norm(self, batch: Batch) -> Float[Tensor, ""]:
         """Squared norm of the parameters that a triple uses, averaged over the batch."""
-        per_user = self.preference[batch.users].square().sum()
+        per_user = functional.embedding(batch.users, self.preference.flatten(1)).square().sum()
         if self.config.emphasis == "learned":
             per_user = per_user + self.alpha[batch.users].square().sum()
         items = torch.cat([batch.positives, batch.negatives])
         per_item = per_user.new_zeros(())
         if self.config.item_ids:
-            per_item = per_item + self._item_id()[items].square().sum()
+            per_item = per_item + functional.embedding(items, self._item_id().flatten(1)).square().sum()
         shared = per_user.new_zeros(())
         for content in self._contents():
             if isinstance(content, BagContent):

@@ -22,6 +22,8 @@ class Explanation:
         lifts: each part less the mean of the same part over all items that have the modality: what sets this
             item apart for this user.
         emphasis: the user's alpha for each modality, exactly as the score used it; empty for models without.
+        shares: what part of the spread of all the user's scores each modality of the model makes; they add
+            up to 1 (:func:`reelmix.recommender.shares.modality_shares`).
         like: for each part, the watched item that is nearest in that modality, by cosine.
     """
 
@@ -29,6 +31,7 @@ class Explanation:
     parts: Mapping[str, float]
     lifts: Mapping[str, float]
     emphasis: Mapping[str, float]
+    shares: Mapping[str, float]
     like: Mapping[str, Recommendation]
 
     @property
@@ -83,5 +86,6 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
         parts,
         lifts,
         {name: float(weight) for name, weight in weights.items()},
+        {name: float(share) for name, share in zip(vectors.item_parts, recommender.shares[u], strict=True)},
         like,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, overload
 
@@ -15,6 +16,7 @@ from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import ConfigError, UnknownIdError
 from reelmix.evaluation.ranking import top_n
 from reelmix.recommender.run import Run
+from reelmix.recommender.shares import modality_shares
 
 WhenUnknown = Literal["error", "empty"]
 BLOCK_BYTES = 64 << 20
@@ -47,6 +49,11 @@ class Recommender:
         self.vectors = self.run.vectors
         self._seen = self.run.matrix()
         self._trained = np.diff(self.run.matrix(TRAIN).indptr) > 0
+
+    @cached_property
+    def shares(self) -> Float[np.ndarray, "user modality"]:
+        """What decides each user's list; see :func:`reelmix.recommender.shares.modality_shares`."""
+        return modality_shares(self.vectors)
 
     @overload
     def recommend(
