@@ -64,7 +64,7 @@ def assemble(
         items, item_table = _item_vocabulary(item_table)
     interactions = Interactions.of(
         users.rows(user_ids),
-        _known(items, item_ids, where),
+        _rows_of(items, item_ids, str(where), "interactions with known items", "drop the interaction"),
         timestamps_of(pairs, where),
         weights_of(pairs, where),
         labels_of(pairs, where),
@@ -79,20 +79,6 @@ def _noted(card: Card, repeated: int) -> Card:
         return card
     note = f"{repeated:,} repeated interactions merged, training before validation before test"
     return replace(card, notes=(*card.notes, note))
-
-
-def _known(items: Vocabulary, ids: pl.Series, where: Path) -> Int[np.ndarray, " row"]:
-    _require_type(items, ids, str(where))
-    rows = items.rows(ids)
-    unknown = np.flatnonzero(rows < 0)
-    if unknown.size:
-        raise DataError(
-            expected="interactions with known items",
-            found=f"item {ids[int(unknown[0])]!r}",
-            where=f"{where}, row {unknown[0]}",
-            fix="Add the item to the table of items, or drop the interaction.",
-        )
-    return rows
 
 
 def _table(
@@ -127,16 +113,23 @@ def feature_rows(items: Vocabulary, ids: pl.Series, where: str) -> Int[np.ndarra
     Raises:
         DataError: a feature of an item that does not exist.
     """
-    ids = as_ids(ids, "item", where)
+    return _rows_of(
+        items, as_ids(ids, "item", where), where, "features of known items", "leave its feature out"
+    )
+
+
+def _rows_of(
+    items: Vocabulary, ids: pl.Series, where: str, expected: str, otherwise: str
+) -> Int[np.ndarray, " row"]:
     _require_type(items, ids, where)
     rows = items.rows(ids)
     unknown = np.flatnonzero(rows < 0)
     if unknown.size:
         raise DataError(
-            expected="features of known items",
+            expected=expected,
             found=f"item {ids[int(unknown[0])]!r}",
             where=f"{where}, row {unknown[0]}",
-            fix="Add the item to the table of items, or leave its feature out.",
+            fix=f"Add the item to the table of items, or {otherwise}.",
         )
     return rows
 

@@ -78,15 +78,22 @@ class PrincipalContent(FixedContent):
         self.register_buffer("components", _working(components / norm))
 
 
-class LinearContent(Content):
+class TrainedMap(Content):
+    """A trained map of the features, which are kept beside it."""
+
+    def __init__(self, features: DenseFeatures, n_items: int) -> None:
+        super().__init__(features.items, n_items)
+        self.features: Tensor
+        self.register_buffer("features", _working(features.values), persistent=False)
+
+
+class LinearContent(TrainedMap):
     """``W f + b``, trained."""
 
     def __init__(
         self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
     ) -> None:
-        super().__init__(features.items, n_items)
-        self.features: Tensor
-        self.register_buffer("features", _working(features.values), persistent=False)
+        super().__init__(features, n_items)
         self.weight = xavier(embedding_size, features.size, generator=rng)
         self.bias = nn.Parameter(torch.zeros(embedding_size))
 
@@ -95,15 +102,13 @@ class LinearContent(Content):
         return functional.linear(self.features, self.weight, self.bias)
 
 
-class MlpContent(Content):
+class MlpContent(TrainedMap):
     """Feature -> 4d -> LeakyReLU -> d, trained."""
 
     def __init__(
         self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
     ) -> None:
-        super().__init__(features.items, n_items)
-        self.features: Tensor
-        self.register_buffer("features", _working(features.values), persistent=False)
+        super().__init__(features, n_items)
         hidden = 4 * embedding_size
         self.weight1 = xavier(hidden, features.size, generator=rng)
         self.bias1 = nn.Parameter(torch.zeros(hidden))
@@ -112,10 +117,8 @@ class MlpContent(Content):
 
     def present_rows(self) -> Float[Tensor, "present dim"]:
         """The mapped features."""
-        hidden = functional.leaky_relu(
-            functional.linear(self.features, self.weight1, self.bias1), LEAKY_SLOPE
-        )
-        return functional.linear(hidden, self.weight2, self.bias2)
+        hidden = functional.linear(self.features, self.weight1, self.bias1)
+        return functional.linear(functional.leaky_relu(hidden, LEAKY_SLOPE), self.weight2, self.bias2)
 
 
 class BagContent(Content):
