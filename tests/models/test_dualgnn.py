@@ -291,3 +291,12 @@ def test_building_draws_from_no_global_generator(construction):
     before = torch.get_rng_state()
     new(world(), construction=construction)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["items", "type", "training", "keys"])
+def test_a_modality_may_have_any_name(name):
+    rng = np.random.default_rng(1)
+    features = (range(N_ITEMS), rng.normal(size=(N_ITEMS, 5)))
+    model = new(split_of(labelled_pairs(), {name: features}))
+    plain = new(split_of(labelled_pairs(), {"visual": features}))
+    assert torch.equal(embedded(model).item_parts[name], embedded(plain).item_parts["visual"])

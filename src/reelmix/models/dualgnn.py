@@ -114,7 +114,7 @@ class DualGNN(Model):
             self.user_graph = SparseMatrix(weights)
         self.content = nn.ModuleDict(
             {
-                name: make_content(
+                _key(name): make_content(
                     name,
                     dataset.features[name],
                     n_items=dataset.n_items,
@@ -195,7 +195,7 @@ class DualGNN(Model):
         return self.item_id if self.complete else self.item_id * self.present.unsqueeze(2)
 
     def _contents(self) -> list[Content]:
-        return [cast(Content, self.content[name]) for name in self.modalities]
+        return [cast(Content, self.content[_key(name)]) for name in self.modalities]
 
     def _content_vectors(self, *, trained: bool) -> Float[Tensor, "item modality dim"]:
         """Layer-0 content, with zeros for the modalities whose content is not (or is) trained."""
@@ -236,3 +236,8 @@ class DualGNN(Model):
         if self.config.construction == "concatenation":
             shared = shared + self.fusion.weight.square().sum() + self.fusion.bias.square().sum()
         return (per_user + per_item) / len(batch.users) + shared
+
+
+def _key(modality: str) -> str:
+    # a module cannot hold another under the name of one of its own attributes: items, type, keys ...
+    return f"{modality}_" if hasattr(nn.ModuleDict(), modality) else modality
