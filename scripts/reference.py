@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 # Read when typer is loaded: help must not depend on the terminal that this runs in.
-os.environ.update(TERMINAL_WIDTH="96", NO_COLOR="1", FORCE_COLOR="", PY_COLORS="", GITHUB_ACTIONS="")
+os.environ.update(TERMINAL_WIDTH="80", NO_COLOR="1", FORCE_COLOR="", PY_COLORS="", GITHUB_ACTIONS="")
 
 import argparse
 import difflib
