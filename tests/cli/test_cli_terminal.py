@@ -93,7 +93,9 @@ def test_an_error_in_colour_only_on_a_terminal(capsys, monkeypatch):
     assert terminal.fail("[b]no[/b] :fire:") == 1
     assert capsys.readouterr().err == "error: [b]no[/b] :fire:\n"
     file = io.StringIO()
-    monkeypatch.setattr(terminal, "errors", Console(file=file, force_terminal=True, color_system="standard"))
+    monkeypatch.setattr(
+        terminal, "errors", Console(file=file, force_terminal=True, color_system="standard", no_color=False)
+    )
     assert terminal.fail("no", code=3) == 3
     assert file.getvalue() == "\x1b[1;31merror:\x1b[0m no\n"
 
