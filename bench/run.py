@@ -217,7 +217,7 @@ def report(lines: list[Timing], data: str) -> None:
             "yes" if line.promise and line.kept else "NO" if line.promise else "",
             line.note,
         )
-    Console(width=150).print(table)
+    Console(width=200).print(table)
 
 
 def _arguments() -> argparse.Namespace:

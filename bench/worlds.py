@@ -33,7 +33,12 @@ def power_law_pairs(n_users: int, n_items: int, n_pairs: int, rng: np.random.Gen
 def tiktok_shaped(rng: np.random.Generator) -> Split:
     """9,308 users, 6,710 items, V and A of 128; 59,541 training, 3,051 validation, 6,130 test pairs."""
     pairs = power_law_pairs(9_308, 6_710, 59_541 + 3_051 + 6_130, rng)
-    labels = np.repeat(["train", "validation", "test"], [59_541, 3_051, 6_130])
+    # as there, one test item for each of 6,130 users
+    labels = np.full(len(pairs), "train", dtype="<U10")
+    _, first = np.unique(pairs[:, 0], return_index=True)
+    chosen = rng.permutation(first)
+    labels[chosen[:6_130]] = "test"
+    labels[rng.permutation(np.flatnonzero(labels == "train"))[:3_051]] = "validation"
     table = pl.DataFrame({"user_id": pairs[:, 0], "item_id": pairs[:, 1], "split": labels})
     ids = pl.Series(range(6_710))
     features = {
