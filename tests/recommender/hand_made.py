@@ -17,12 +17,12 @@ from reelmix.recommender.run import Vectors
 
 COMMAND = "reelmix train data --out run --rng 3"
 CHECKED = [
+    "config.toml",
     "curve.jsonl",
     "interactions.safetensors",
     "items.parquet",
     "metrics.json",
     "per_user.safetensors",
-    "settings.json",
     "users.parquet",
     "vectors.safetensors",
     "weights.safetensors",

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read(copy, refusal, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", broken)
     text = refusal(StorageError, Run.read, copy)
     assert text == (
-        f"{copy / 'curve.jsonl'}: expected a readable file, found Input/output error. Check the disk."
+        f"{copy / 'config.toml'}: expected a readable file, found Input/output error. Check the disk."
     )
 
 

@@ -22,7 +22,7 @@ IN_WRITING_ORDER = [
     "per_user.safetensors",
     "users.parquet",
     "items.parquet",
-    "settings.json",
+    "config.toml",
     "metrics.json",
     "curve.jsonl",
     "manifest.json",

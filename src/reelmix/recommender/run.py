@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import tomli_w
 from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 
@@ -29,6 +30,7 @@ from reelmix.files import (
     write_arrays,
     write_atomic,
 )
+from reelmix.settings import read_toml
 
 if TYPE_CHECKING:
     from reelmix.recommender.recommender import Recommender
@@ -171,18 +173,18 @@ def write_run(run: Run, folder: Path) -> Path:
     write_arrays(folder / "per_user.safetensors", per_user)
     write_table(folder / "users.parquet", pl.DataFrame({"user_id": run.users.ids}))
     write_table(folder / "items.parquet", run.item_table)
-    write_atomic(folder / "settings.json", _json(run.settings))
+    write_atomic(folder / "config.toml", tomli_w.dumps(run.settings))
     write_atomic(folder / "metrics.json", _json(run.metrics))
     write_atomic(folder / "curve.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in run.curve))
     files = {
         name: digest((folder / name).read_bytes())
         for name in (
+            "config.toml",
             "curve.jsonl",
             "interactions.safetensors",
             "items.parquet",
             "metrics.json",
             "per_user.safetensors",
-            "settings.json",
             "users.parquet",
             "vectors.safetensors",
             "weights.safetensors",
@@ -218,7 +220,7 @@ def read_run(folder: Path) -> Run:
     curve = (folder / "curve.jsonl").read_text().splitlines()
     return Run(
         manifest,
-        json.loads((folder / "settings.json").read_text()),
+        read_toml(folder / "config.toml"),
         Vocabulary(users["user_id"], "user"),
         Vocabulary(items["item_id"], "item"),
         items,
