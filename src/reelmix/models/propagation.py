@@ -44,17 +44,6 @@ class ModalityPropagation(nn.Module):
         items: Float[Tensor, "item modality dim"] | None,
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """The layer sums from these layer-0 vectors; items of None are zeros, and cost nothing."""
-        return self._in_groups(users, items)
-
-    def from_items(
-        self, items: Float[Tensor, "item modality dim"]
-    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
-        """The layer sums if every user's layer 0 were zero."""
-        return self._in_groups(items.new_zeros(self.n_users, *items.shape[1:]), items)
-
-    def _in_groups(
-        self, users: Tensor, items: Tensor | None
-    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         if len(self.groups) == 1:
             return self._in_one_graph(self.graphs[0], users, items)
         sums = [
@@ -63,6 +52,12 @@ class ModalityPropagation(nn.Module):
         ]
         user_sums, item_sums = (torch.cat(side, dim=1) for side in zip(*sums, strict=True))
         return user_sums[:, self.order], item_sums[:, self.order]
+
+    def from_items(
+        self, items: Float[Tensor, "item modality dim"]
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """The layer sums if every user's layer 0 were zero."""
+        return self(items.new_zeros(self.n_users, *items.shape[1:]), items)
 
     def _in_one_graph(self, graph: nn.Module, users: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
         assert isinstance(graph, SparseMatrix)
