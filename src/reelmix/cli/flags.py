@@ -39,6 +39,7 @@ def settings_flags(
             command(**arguments, settings={name: value for name, value in given.items() if value is not None})
 
         parameters = [*own, *made.values()]
+        # typer makes flags of what these say; functions have no typed place for a signature
         with_settings.__doc__ = command.__doc__
         with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
