@@ -150,26 +150,37 @@ def test_identity_of_another_size():
 
 
 def test_linear():
-    features = features_of(6)
-    made = content_of(features, "linear")
+    made = content_of(features_of(6), "linear")
+    features = made.features.numpy()
     assert made.bias.tolist() == [0] * D
     with torch.no_grad():
         made.bias.copy_(torch.arange(D))
-    expected = features.values @ made.weight.detach().numpy().T + np.arange(D)
+    expected = features @ made.weight.detach().numpy().T + np.arange(D)
     np.testing.assert_allclose(vectors_of(made), expected, rtol=1e-12)
 
 
 def test_mlp():
-    features = features_of(6)
-    made = content_of(features, "mlp")
+    made = content_of(features_of(6), "mlp")
+    features = made.features.numpy()
     assert made.weight1.shape == (4 * D, 6)
     with torch.no_grad():
         made.bias1.copy_(torch.linspace(-1, 1, 4 * D))
         made.bias2.copy_(torch.arange(D))
     first, second = made.weight1.detach().numpy(), made.weight2.detach().numpy()
-    hidden = features.values @ first.T + np.linspace(-1, 1, 4 * D)
+    hidden = features @ first.T + np.linspace(-1, 1, 4 * D)
     expected = np.where(hidden > 0, hidden, 0.01 * hidden) @ second.T + np.arange(D)
     np.testing.assert_allclose(vectors_of(made), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("content", ["linear", "mlp"])
+def test_trained_maps_see_features_centred_and_of_mean_norm_1(content):
+    features = features_of(6)
+    made = content_of(features, content)
+    centred = features.values - features.values.mean(axis=0)
+    norm = np.linalg.norm(centred, axis=1).mean()
+    np.testing.assert_allclose(made.features, centred / norm, rtol=1e-12)
+    np.testing.assert_allclose(made.mean, features.values.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(made.norm, norm, rtol=1e-12)
 
 
 def test_bag_is_the_mean_of_its_tokens_and_a_token_twice_counts_twice():

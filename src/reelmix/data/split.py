@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from scipy.sparse import csr_array
 
 from reelmix.data.dataset import Dataset
@@ -25,6 +26,8 @@ class Split:
         train, validation, test: the parts.
         method: how they were divided.
         rng: the seed that divided them (no meaning for "given" and "time").
+        cut: rows of items whose edges leave a modality's graph although they have the modality: the paper's
+            study of missing modalities (Fig. 9). Usually empty.
     """
 
     dataset: Dataset
@@ -33,11 +36,19 @@ class Split:
     test: Interactions
     method: SplitMethod
     rng: int
+    cut: Mapping[str, Int[np.ndarray, " cut"]] = field(default_factory=dict)
 
     def matrix(self, part: Literal["train", "validation", "test"]) -> csr_array:
         """One part as a (user, item) matrix of ones, float32."""
         pairs: Interactions = getattr(self, part)
         return pairs.matrix(self.dataset.n_users, self.dataset.n_items)
+
+    def edges(self, modality: str) -> Bool[np.ndarray, " item"]:
+        """Which items have edges in this modality's graph: those that have the modality and were not cut."""
+        has = self.dataset.has(modality).copy()
+        if modality in self.cut:
+            has[self.cut[modality]] = False
+        return has
 
     @property
     def untrained_users(self) -> Int[np.ndarray, " user"]:

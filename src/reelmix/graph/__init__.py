@@ -1,5 +1,6 @@
 """Graphs made from training interactions, and the product with them."""
 
+from reelmix.graph.bipartite import mean_of_neighbours as mean_of_neighbours
 from reelmix.graph.bipartite import normalised as normalised
 from reelmix.graph.cooccurrence import UserGraph as UserGraph
 from reelmix.graph.cooccurrence import user_graph as user_graph

@@ -21,6 +21,8 @@ class Batch(NamedTuple):
     users: Int[Tensor, " triple"]
     positives: Int[Tensor, " triple"]
     negatives: Int[Tensor, " triple"]
+    rng: int = 0
+    """Seed of whatever else a model leaves to chance on this batch."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,10 @@ class Embeddings:
     emphasis: Float[Tensor, "user modality"] | None = None
 
 
-class Model(nn.Module, ABC):
-    """A recommender that learns vectors.
+class Configured:
+    """Has a name on the command line and settings: an object, by name, or both (names go first).
 
-    A model is made in two steps: the constructor takes its settings (an object, by name, or both: names go
-    first), :meth:`build` takes the data and makes the parameters. Subclasses name their settings class in
-    ``Config``.
+    Subclasses name their settings class in ``Config``.
     """
 
     name: ClassVar[str]
@@ -57,6 +57,14 @@ class Model(nn.Module, ABC):
         super().__init__()
         given = config.model_dump() if config else {}
         self.config = self.Config.read({**given, **settings}, where=type(self).name)
+
+
+class Model(Configured, nn.Module, ABC):
+    """A recommender that learns vectors.
+
+    A model is made in two steps: the constructor takes its settings, :meth:`build` takes the data and makes
+    the parameters.
+    """
 
     @abstractmethod
     def build(self, split: Split, *, rng: int = 0) -> Self:
@@ -76,6 +84,13 @@ def xavier(*shape: int, generator: torch.Generator) -> nn.Parameter:
     *_, fan_out, fan_in = shape
     bound = (6.0 / (fan_in + fan_out)) ** 0.5
     return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
+
+
+def xavier_tables(tables: int, rows: int, dim: int, *, generator: torch.Generator) -> nn.Parameter:
+    """Tables of vectors drawn each by Xavier's rule, side by side: (row, table, dim)."""
+    # side by side, modalities with one graph are the columns of one product
+    drawn = xavier(tables, rows, dim, generator=generator).data
+    return nn.Parameter(drawn.transpose(0, 1).contiguous())
 
 
 def seeded(rng: int) -> torch.Generator:

@@ -12,10 +12,11 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reelmix.data import BagFeatures, DenseFeatures
+from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.errors import ConfigError
 from reelmix.graph import SparseMatrix
-from reelmix.models.base import xavier
+from reelmix.models.base import Batch, xavier
+from reelmix.models.losses import squared_norm_of_rows
 
 ContentMap = Literal["pca", "identity", "linear", "mlp"]
 LEAKY_SLOPE = 0.01
@@ -67,35 +68,46 @@ class PrincipalContent(FixedContent):
     """
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
-        values = features.values.astype(np.float64)
-        present = max(len(values), 1)  # a modality that no item has: zeros, not the mean of nothing
-        mean = values.sum(axis=0) / present
-        components = _principal_components(values - mean, embedding_size)
-        projected = (values - mean) @ components.T
-        norm = float(np.linalg.norm(projected, axis=1).sum() / present) or 1.0
+        centred, mean, _ = _centred(features)
+        components = _principal_components(centred, embedding_size)
+        projected = centred @ components.T
+        norm = _mean_norm(projected)
         super().__init__(projected / norm, features.items, n_items)
         self.register_buffer("mean", _working(mean))
         self.register_buffer("components", _working(components / norm))
 
 
 class TrainedMap(Content):
-    """A trained map of the features, which are kept beside it."""
+    """A trained map of the features, which are kept beside it: centred, and of mean norm 1.
+
+    A map of raw features would compute the same; Adam finds it sooner from features of a common scale. What a
+    new item needs to be brought to that scale is kept with the weights.
+    """
 
     def __init__(self, features: DenseFeatures, n_items: int) -> None:
         super().__init__(features.items, n_items)
+        centred, mean, norm = _centred(features)
         self.features: Tensor
-        self.register_buffer("features", _working(features.values), persistent=False)
+        self.register_buffer("features", _working(centred / norm), persistent=False)
+        self.register_buffer("mean", _working(mean))
+        self.register_buffer("norm", _working(np.array(norm)))
 
 
 class LinearContent(TrainedMap):
-    """``W f + b``, trained."""
+    """``W f + b``, trained; or ``W f`` alone."""
 
     def __init__(
-        self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
+        self,
+        features: DenseFeatures,
+        n_items: int,
+        embedding_size: int,
+        rng: torch.Generator,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__(features, n_items)
         self.weight = xavier(embedding_size, features.size, generator=rng)
-        self.bias = nn.Parameter(torch.zeros(embedding_size))
+        self.bias = nn.Parameter(torch.zeros(embedding_size)) if bias else None
 
     def present_rows(self) -> Float[Tensor, "present dim"]:
         """The mapped features."""
@@ -139,6 +151,65 @@ class BagContent(Content):
         return self.average(self.tokens)
 
 
+class Contents(nn.ModuleDict):
+    """The content of every modality of a dataset, by name.
+
+    Args:
+        dataset: whose features.
+        embedding_size: d.
+        content: the way from features to d; bags are always trained and averaged.
+        rng: draws the first parameters.
+        bias: whether a linear map has one.
+
+    Raises:
+        ConfigError: ``identity`` with features of another size than d.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        embedding_size: int,
+        content: ContentMap,
+        rng: torch.Generator,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.zeros: Tensor
+        self.register_buffer("zeros", torch.zeros(1, 1).expand(dataset.n_items, embedding_size), False)
+        for name, features in dataset.features.items():
+            # a module cannot hold another under the name of one of its own attributes: items, type, keys ...
+            key = f"{name}_" if hasattr(self, name) else name
+            self[key] = make_content(
+                name,
+                features,
+                n_items=dataset.n_items,
+                embedding_size=embedding_size,
+                content=content,
+                rng=rng,
+                bias=bias,
+            )
+
+    def each(self) -> list[Content]:
+        """The modalities' contents, in the dataset's order."""
+        return [cast(Content, content) for content in self.values()]
+
+    def vectors(self, *, trained: bool) -> Float[Tensor, "item modality dim"]:
+        """The content vectors, with zeros for the modalities whose content is not (or is) trained."""
+        return torch.stack([c() if c.trained == trained else self.zeros for c in self.each()], dim=1)
+
+    def squared_norm(self, batch: Batch) -> Float[Tensor, ""]:
+        """Of all trained maps, and of the averaged tokens of a triple's two items (mean over the batch)."""
+        maps = self.zeros.new_zeros(())
+        tokens: list[Tensor] = []
+        for content in self.each():
+            if isinstance(content, BagContent):
+                tokens.append(content())
+            else:
+                maps = maps + sum(parameter.square().sum() for parameter in content.parameters())
+        return maps + squared_norm_of_rows([], tokens, batch) if tokens else maps
+
+
 def make_content(
     modality: str,
     features: DenseFeatures | BagFeatures,
@@ -147,18 +218,15 @@ def make_content(
     embedding_size: int,
     content: ContentMap,
     rng: torch.Generator,
+    bias: bool = True,
 ) -> Content:
-    """The way from this modality's features to (item, embedding_size); bags are always trained and averaged.
-
-    Raises:
-        ConfigError: ``identity`` with features of another size than d.
-    """
+    """The content of one modality; see :class:`Contents`."""
     if isinstance(features, BagFeatures):
         return BagContent(features, n_items, embedding_size, rng)
     if content == "pca":
         return PrincipalContent(features, n_items, embedding_size)
     if content == "linear":
-        return LinearContent(features, n_items, embedding_size, rng)
+        return LinearContent(features, n_items, embedding_size, rng, bias=bias)
     if content == "mlp":
         return MlpContent(features, n_items, embedding_size, rng)
     if features.size != embedding_size:
@@ -169,6 +237,19 @@ def make_content(
             fix=f"Set embedding_size = {features.size}, or content = 'pca'.",
         )
     return FixedContent(features.values, features.items, n_items)
+
+
+def _centred(
+    features: DenseFeatures,
+) -> tuple[Float[np.ndarray, "present feature"], Float[np.ndarray, " feature"], float]:
+    """The features less their mean, the mean, and the mean norm of what is left (1 if that is 0)."""
+    values = features.values.astype(np.float64)
+    mean = values.sum(axis=0) / max(len(values), 1)  # no item has it: zeros, not the mean of nothing
+    return values - mean, mean, _mean_norm(values - mean)
+
+
+def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:
+    return float(np.linalg.norm(values, axis=1).sum() / max(len(values), 1)) or 1.0
 
 
 def _principal_components(

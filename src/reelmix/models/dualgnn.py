@@ -16,9 +16,9 @@ from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.graph import SparseMatrix, user_graph
 from reelmix.graph.cooccurrence import Aggregation
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
-from reelmix.models.content import BagContent, Content, ContentMap, make_content
-from reelmix.models.losses import bpr
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
+from reelmix.models.content import ContentMap, Contents
+from reelmix.models.losses import bpr, squared_norm_of_rows
 from reelmix.models.propagation import ModalityPropagation
 from reelmix.settings import Settings
 
@@ -77,7 +77,8 @@ class DualGNN(Model):
     :math:`u \leftarrow u + \sum_{u'} w_{u,u'} u'`, :math:`w` the mean (6) or the softmax of common items (7).
     Items are :math:`i^* = \sum_m i_m` (8), the score is :math:`u^* \cdot i^*` (9).
 
-    An item without a modality has no edges in that modality's graph and adds nothing to its sums.
+    An item without a modality has no edges in that modality's graph and adds nothing to its sums. Where
+    ``split`` says that an item has only lost its edges, its content and id stay at layer 0.
 
     Parameters: ``preference`` (user, modality, dim) is :math:`u_m^{(0)}`; ``alpha`` (user, modality);
     ``item_id`` (item, modality, dim), added to the content in :math:`i_m^{(0)}`; ``content.<modality>``;
@@ -108,26 +109,17 @@ class DualGNN(Model):
         self.present: Tensor
         self.register_buffer("present", torch.from_numpy(present), persistent=False)
         self.complete = bool(present.all())
-        self.propagation = ModalityPropagation(train, present, config.layers)
+        edges = np.stack([split.edges(name) for name in self.modalities], axis=1)
+        self.propagation = ModalityPropagation(train, edges, config.layers)
         if config.user_layers:
             weights = user_graph(train, config.neighbours).weights(config.aggregation)
             self.user_graph = SparseMatrix(weights)
-        self.content = nn.ModuleDict(
-            {
-                _key(name): make_content(
-                    name,
-                    dataset.features[name],
-                    n_items=dataset.n_items,
-                    embedding_size=config.embedding_size,
-                    content=config.content,
-                    rng=generator,
-                )
-                for name in self.modalities
-            }
+        self.content = Contents(
+            dataset, embedding_size=config.embedding_size, content=config.content, rng=generator
         )
         self._make_parameters(dataset.n_users, dataset.n_items, generator)
         with torch.no_grad():
-            users, items = self.propagation.from_items(self._content_vectors(trained=False))
+            users, items = self.propagation.from_items(self.content.vectors(trained=False))
         self.fixed_users: Tensor
         self.fixed_items: Tensor
         self.register_buffer("fixed_users", users, persistent=False)
@@ -136,14 +128,9 @@ class DualGNN(Model):
 
     def _make_parameters(self, n_users: int, n_items: int, generator: torch.Generator) -> None:
         config, m, d = self.config, len(self.modalities), self.config.embedding_size
-
-        def table(rows: int) -> nn.Parameter:
-            # Xavier for each modality's table, then side by side: modalities with one graph are one product
-            return nn.Parameter(xavier(m, rows, d, generator=generator).data.transpose(0, 1).contiguous())
-
-        self.preference = table(n_users)
+        self.preference = xavier_tables(m, n_users, d, generator=generator)
         if config.item_ids:
-            self.item_id = table(n_items)
+            self.item_id = xavier_tables(m, n_items, d, generator=generator)
         if config.emphasis == "learned":
             self.alpha = nn.Parameter(torch.ones(n_users, m))
         if config.construction == "concatenation":
@@ -183,8 +170,8 @@ class DualGNN(Model):
     def _single_modal(self) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """Eqs. 1 and 2. Propagation is linear: what no parameter changes was propagated once, in build."""
         trained = None
-        if any(content.trained for content in self._contents()):
-            trained = self._content_vectors(trained=True)
+        if any(content.trained for content in self.content.each()):
+            trained = self.content.vectors(trained=True)
         if self.config.item_ids:
             item_id = self._item_id()
             trained = item_id if trained is None else trained + item_id
@@ -193,15 +180,6 @@ class DualGNN(Model):
 
     def _item_id(self) -> Float[Tensor, "item modality dim"]:
         return self.item_id if self.complete else self.item_id * self.present.unsqueeze(2)
-
-    def _contents(self) -> list[Content]:
-        return [cast(Content, self.content[_key(name)]) for name in self.modalities]
-
-    def _content_vectors(self, *, trained: bool) -> Float[Tensor, "item modality dim"]:
-        """Layer-0 content, with zeros for the modalities whose content is not (or is) trained."""
-        n_items, d = len(self.present), self.config.embedding_size
-        zeros = self.preference.new_zeros(n_items, d)
-        return torch.stack([c() if c.trained == trained else zeros for c in self._contents()], dim=1)
 
     def _construct(self, users: Float[Tensor, "user modality dim"]) -> Float[Tensor, "user dim"]:
         """Eqs. 3 to 5."""
@@ -220,24 +198,8 @@ class DualGNN(Model):
 
     def _squared_norm(self, batch: Batch) -> Float[Tensor, ""]:
         """Squared norm of the parameters that a triple uses, averaged over the batch."""
-        per_user = functional.embedding(batch.users, self.preference.flatten(1)).square().sum()
-        if self.config.emphasis == "learned":
-            per_user = per_user + self.alpha[batch.users].square().sum()
-        items = torch.cat([batch.positives, batch.negatives])
-        per_item = per_user.new_zeros(())
-        if self.config.item_ids:
-            per_item = per_item + functional.embedding(items, self._item_id().flatten(1)).square().sum()
-        shared = per_user.new_zeros(())
-        for content in self._contents():
-            if isinstance(content, BagContent):
-                per_item = per_item + content()[items].square().sum()
-            else:
-                shared = shared + sum(parameter.square().sum() for parameter in content.parameters())
+        users = [self.preference, *([self.alpha] if self.config.emphasis == "learned" else [])]
+        total = squared_norm_of_rows(users, [self._item_id()] if self.config.item_ids else [], batch)
         if self.config.construction == "concatenation":
-            shared = shared + self.fusion.weight.square().sum() + self.fusion.bias.square().sum()
-        return (per_user + per_item) / len(batch.users) + shared
-
-
-def _key(modality: str) -> str:
-    # a module cannot hold another under the name of one of its own attributes: items, type, keys ...
-    return f"{modality}_" if hasattr(nn.ModuleDict(), modality) else modality
+            total = total + self.fusion.weight.square().sum() + self.fusion.bias.square().sum()
+        return total + self.content.squared_norm(batch)

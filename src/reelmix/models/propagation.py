@@ -16,23 +16,23 @@ from reelmix.graph import SparseMatrix, normalised
 class ModalityPropagation(nn.Module):
     """Sums of the layers 0..L of users and items, for all modalities at once.
 
-    Modalities that the same items have share one graph; they are columns of one product.
+    Modalities in whose graphs the same items have edges share one; they are columns of one product.
 
     Args:
         interactions: training interactions, (user, item).
-        present: which items have which modality.
+        edges: which items have edges in which modality's graph.
         layers: L.
     """
 
     def __init__(
-        self, interactions: csr_array, present: Bool[np.ndarray, "item modality"], layers: int
+        self, interactions: csr_array, edges: Bool[np.ndarray, "item modality"], layers: int
     ) -> None:
         super().__init__()
         self.n_users, self.n_items = cast(tuple[int, int], interactions.shape)
         self.layers = layers
-        self.groups = _equal_columns(present)
+        self.groups = _equal_columns(edges)
         self.graphs = nn.ModuleList(
-            SparseMatrix(normalised(interactions, present[:, group[0]])) for group in self.groups
+            SparseMatrix(normalised(interactions, edges[:, group[0]])) for group in self.groups
         )
         order = np.argsort(np.concatenate(self.groups))
         self.order: Tensor
@@ -73,8 +73,8 @@ class ModalityPropagation(nn.Module):
         return user_sum.unflatten(1, size), item_sum.unflatten(1, size)
 
 
-def _equal_columns(present: Bool[np.ndarray, "item modality"]) -> list[list[int]]:
+def _equal_columns(edges: Bool[np.ndarray, "item modality"]) -> list[list[int]]:
     groups: dict[bytes, list[int]] = {}
-    for place, column in enumerate(present.T):
+    for place, column in enumerate(edges.T):
         groups.setdefault(np.packbits(column).tobytes(), []).append(place)
     return list(groups.values())

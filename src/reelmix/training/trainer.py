@@ -157,7 +157,7 @@ class Trainer:
         self.model.train()
         total = torch.zeros((), device=self.device)
         n_batches = -(-len(self.users) // self.config.batch_size)
-        for done, batch in enumerate(self._batches(np.random.default_rng([self.rng, epoch])), start=1):
+        for done, batch in enumerate(self._batches(epoch), start=1):
             self.optimiser.zero_grad(set_to_none=True)
             loss = self.model.loss(batch)
             loss.backward()
@@ -176,13 +176,14 @@ class Trainer:
             )
         return mean
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([self.rng, epoch])
         order = rng.permutation(len(self.users))
         users = self.users[order].astype(np.int64)
         triples = np.stack([users, self.items[order].astype(np.int64), self.sampler.draw(users, rng)])
         for start in range(0, len(order), self.config.batch_size):
             batch = torch.from_numpy(triples[:, start : start + self.config.batch_size])
-            yield Batch(*batch.to(self.device))
+            yield Batch(*batch.to(self.device), rng=int(rng.integers(2**63)))
 
     def _after_epoch(self, state: TrainingState, epoch: Epoch) -> TrainingState:
         weights = self._weights()

@@ -1,0 +1,71 @@
+"""LightGCN: ids propagated over who watched what, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from reelmix.data import Split
+from reelmix.graph import SparseMatrix, normalised
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import Settings
+
+
+class LightGCNConfig(Settings):
+    """Settings of LightGCN; the defaults are its paper's."""
+
+    embedding_size: int = Field(64, ge=1)
+    """Dimensions d of every vector."""
+
+    layers: int = Field(3, ge=0)
+    """Layers K of propagation; 0 is matrix factorisation, trained by BPR."""
+
+    reg: float = Field(1e-4, ge=0)
+    """Weight of the L2 term on the layer-0 vectors that a triple uses."""
+
+
+class LightGCN(Model):
+    r"""LightGCN (He et al., "LightGCN: Simplifying and Powering Graph Convolution Network", SIGIR 2020).
+
+    .. math::
+        E^{(k+1)} = D^{-1/2} A D^{-1/2} E^{(k)} \qquad (7) \qquad
+        E = \frac{1}{K+1} \sum_{k=0}^{K} E^{(k)} \qquad (8)
+
+    A is the bipartite graph of the training interactions. The score is the dot product; no modality is used.
+
+    Parameters: ``user`` (user, dim) and ``item`` (item, dim) are :math:`E^{(0)}`.
+    """
+
+    name = "lightgcn"
+    Config = LightGCNConfig
+    config: LightGCNConfig
+
+    def build(self, split: Split, *, rng: int = 0) -> Self:
+        """Makes the graph and the parameters; see :meth:`Model.build`."""
+        generator, dataset = seeded(rng), split.dataset
+        self.graph = SparseMatrix(normalised(split.matrix("train")))
+        self.user = xavier(dataset.n_users, self.config.embedding_size, generator=generator)
+        self.item = xavier(dataset.n_items, self.config.embedding_size, generator=generator)
+        return self
+
+    def embed(self) -> Embeddings:
+        """User and item vectors at the present parameters; see :meth:`Model.embed`."""
+        return Embeddings(*self._vectors())
+
+    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """BPR plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
+        penalty = squared_norm_of_rows([self.user], [self.item], batch)
+        return bpr_of_vectors(*self._vectors(), batch) + 0.5 * self.config.reg * penalty
+
+    def _vectors(self) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
+        user, item = self.user, self.item
+        user_sum, item_sum = user, item
+        for _ in range(self.config.layers):
+            user, item = self.graph(item), self.graph.transposed(user)
+            user_sum, item_sum = user_sum + user, item_sum + item
+        n_layers = self.config.layers + 1
+        return user_sum / n_layers, item_sum / n_layers

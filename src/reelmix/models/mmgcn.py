@@ -1,0 +1,149 @@
+"""MMGCN: a graph convolution of its own for each modality, tied together by ids."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reelmix.data import Split
+from reelmix.errors import ConfigError
+from reelmix.graph import SparseMatrix, mean_of_neighbours
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
+from reelmix.models.content import ContentMap, Contents
+from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import Settings
+
+
+class MMGCNConfig(Settings):
+    """Settings of MMGCN."""
+
+    embedding_size: int = Field(64, ge=1)
+    """Dimensions d of every vector."""
+
+    layers: int = Field(2, ge=0)
+    """Layers of graph convolution."""
+
+    combination: Literal["sum", "concatenation"] = "sum"
+    """How a node joins what it hears from its neighbours with what it is: sum or concatenation."""
+
+    content: ContentMap = "linear"
+    """From features to d: linear or mlp (trained), pca (fixed), identity (sizes agree)."""
+
+    reg: float = Field(1e-4, ge=0)
+    """Weight of the L2 term on the vectors that a triple uses and on all maps."""
+
+
+class MMGCN(Model):
+    r"""MMGCN (Wei et al., "MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation of
+    Micro-video", ACM MM 2019).
+
+    For each modality, on the graph of the interactions with items that have it:
+
+    .. math::
+        h = \phi(W_1 \, \mathrm{mean}_{j \in N} x_j), \quad \hat x = \phi(W_2 x) + \mathrm{id}, \quad
+        x \leftarrow \phi(W_3 h + \hat x) \text{ or } \phi(W_3 [h \| \hat x])
+
+    with :math:`\phi` the LeakyReLU and one table of ids for all modalities. A user's vector is the mean over
+    modalities, an item's the mean over the modalities that it has. The score is the dot product.
+
+    Parameters: ``preference`` (user, modality, dim), ``user_id`` (user, dim), ``item_id`` (item, dim),
+    ``content.<modality>``; ``aggregate``, ``carry`` and ``combine`` are :math:`W_1, W_2, W_3`, each
+    (layer, modality, dim, dim), the last twice as wide for the concatenation.
+    """
+
+    name = "mmgcn"
+    Config = MMGCNConfig
+    config: MMGCNConfig
+
+    def build(self, split: Split, *, rng: int = 0) -> Self:
+        """Makes graphs and parameters; see :meth:`Model.build`.
+
+        Raises:
+            ConfigError: the dataset has no modality, or one that does not fit ``content``.
+        """
+        generator, dataset, config = seeded(rng), split.dataset, self.config
+        if not dataset.modalities:
+            raise ConfigError(
+                expected="at least one modality",
+                found="none",
+                where="mmgcn",
+                fix="Import the dataset with features, or use a model that needs none.",
+            )
+        self.modalities = dataset.modalities
+        train = split.matrix("train")
+        present = np.stack([dataset.has(name) for name in self.modalities], axis=1)
+        graphs = [mean_of_neighbours(train, split.edges(name)) for name in self.modalities]
+        self.to_users = nn.ModuleList(SparseMatrix(of_items) for of_items, _ in graphs)
+        self.to_items = nn.ModuleList(SparseMatrix(of_users) for _, of_users in graphs)
+        shares = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+        self.shares: Tensor
+        self.register_buffer(
+            "shares", torch.from_numpy(shares).to(torch.get_default_dtype()), persistent=False
+        )
+        m, d, layers = len(self.modalities), config.embedding_size, config.layers
+        self.content = Contents(dataset, embedding_size=d, content=config.content, rng=generator)
+        self.preference = xavier_tables(m, dataset.n_users, d, generator=generator)
+        self.user_id = xavier(dataset.n_users, d, generator=generator)
+        self.item_id = xavier(dataset.n_items, d, generator=generator)
+        self.aggregate = xavier(layers, m, d, d, generator=generator)
+        self.carry = xavier(layers, m, d, d, generator=generator)
+        width = d if config.combination == "sum" else 2 * d
+        self.combine = xavier(layers, m, d, width, generator=generator)
+        return self
+
+    def embed(self) -> Embeddings:
+        """User and item vectors at the present parameters; see :meth:`Model.embed`."""
+        users, parts = self._single_modal()
+        named = dict(zip(self.modalities, parts.unbind(dim=1), strict=True))
+        return Embeddings(users.mean(dim=1), parts.sum(dim=1), named)
+
+    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """BPR plus the L2 term; see :meth:`Model.loss`.
+
+        The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
+        its user's and its two items' rows, and all maps.
+        """
+        users, parts = self._single_modal()
+        objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), batch)
+        penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
+        penalty = penalty + self.content.squared_norm(batch)
+        for weights in (self.aggregate, self.carry, self.combine):
+            penalty = penalty + weights.square().sum()
+        return objective + 0.5 * self.config.reg * penalty
+
+    def _single_modal(self) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """Users in each modality, and items with their share in the mean over the modalities they have."""
+        pairs = [
+            self._convolved(place, self.preference[:, place], content())
+            for place, content in enumerate(self.content.each())
+        ]
+        users, items = (torch.stack(side, dim=1) for side in zip(*pairs, strict=True))
+        return users, items * self.shares.unsqueeze(2)
+
+    def _convolved(
+        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
+    ) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
+        """The layers of one modality."""
+        to_users, to_items = self.to_users[place], self.to_items[place]
+        for layer in range(self.config.layers):
+            user, item = (
+                self._layer(layer, place, user, to_users(item), self.user_id),
+                self._layer(layer, place, item, to_items(user), self.item_id),
+            )
+        return user, item
+
+    def _layer(
+        self, layer: int, place: int, x: Tensor, neighbours: Tensor, ids: Tensor
+    ) -> Float[Tensor, "node dim"]:
+        aggregate, carry, combine = (w[layer, place] for w in (self.aggregate, self.carry, self.combine))
+        heard = functional.leaky_relu(neighbours @ aggregate.T)
+        kept = functional.leaky_relu(x @ carry.T) + ids
+        if self.config.combination == "concatenation":
+            return functional.leaky_relu(torch.cat([heard, kept], dim=1) @ combine.T)
+        return functional.leaky_relu(heard @ combine.T + kept)

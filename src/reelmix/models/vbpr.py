@@ -1,0 +1,78 @@
+"""VBPR: matrix factorisation, plus a second one whose item side is made from the content."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from reelmix.data import Split
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.content import Contents
+from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import Settings
+
+
+class VBPRConfig(Settings):
+    """Settings of VBPR."""
+
+    embedding_size: int = Field(64, ge=1)
+    """Dimensions d of the latent vectors, and as many of the content vectors."""
+
+    reg: float = Field(1e-4, ge=0)
+    """Weight of the L2 term on the vectors that a triple uses and on the content maps."""
+
+
+class VBPR(Model):
+    r"""VBPR (He & McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016).
+
+    .. math::
+        y_{ui} = b_i + g_u \cdot g_i + t_u \cdot (E f_i) + c \cdot f_i
+
+    where :math:`f_i` is the concatenation of all modalities' features; one that an item lacks adds nothing.
+    Terms that are equal for all items of a user are left out: no list depends on them. As vectors: user
+    :math:`[g_u, t_u, 1]`, item :math:`[g_i, E f_i, b_i + c \cdot f_i]`.
+
+    Parameters: ``user_latent`` (user, dim), ``user_content`` (user, dim), ``item_latent`` (item, dim),
+    ``item_bias`` (item), and ``content.<modality>``, whose last of d + 1 rows is c.
+    """
+
+    name = "vbpr"
+    Config = VBPRConfig
+    config: VBPRConfig
+
+    def build(self, split: Split, *, rng: int = 0) -> Self:
+        """Makes the parameters; see :meth:`Model.build`."""
+        generator, dataset, d = seeded(rng), split.dataset, self.config.embedding_size
+        self.user_latent = xavier(dataset.n_users, d, generator=generator)
+        self.user_content = xavier(dataset.n_users, d, generator=generator)
+        self.item_latent = xavier(dataset.n_items, d, generator=generator)
+        self.item_bias = nn.Parameter(torch.zeros(dataset.n_items))
+        self.content = Contents(dataset, embedding_size=d + 1, content="linear", rng=generator, bias=False)
+        return self
+
+    def embed(self) -> Embeddings:
+        """User and item vectors at the present parameters; see :meth:`Model.embed`."""
+        return Embeddings(*self._vectors())
+
+    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """BPR plus the L2 term; see :meth:`Model.loss`.
+
+        The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
+        its user's and its two items' rows, and all content maps.
+        """
+        penalty = squared_norm_of_rows(
+            [self.user_latent, self.user_content], [self.item_latent, self.item_bias.unsqueeze(1)], batch
+        )
+        penalty = penalty + self.content.squared_norm(batch)
+        return bpr_of_vectors(*self._vectors(), batch) + 0.5 * self.config.reg * penalty
+
+    def _vectors(self) -> tuple[Float[Tensor, "user _"], Float[Tensor, "item _"]]:
+        content = sum((part() for part in self.content.each()), start=self.content.zeros)
+        ones = torch.ones_like(self.user_latent[:, :1])
+        bias = self.item_bias.unsqueeze(1) + content[:, -1:]
+        users = torch.cat([self.user_latent, self.user_content, ones], dim=1)
+        return users, torch.cat([self.item_latent, content[:, :-1], bias], dim=1)
