@@ -100,6 +100,19 @@ def replacing(path: Path) -> Generator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> Path:
+    """Makes a folder, if it is not there.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return path
+
+
 @contextmanager
 def new_folder(path: Path, what: str) -> Generator[Path]:
     """A temporary folder to fill; on success it becomes ``path``, which must not exist or be empty.

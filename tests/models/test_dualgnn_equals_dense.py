@@ -91,11 +91,8 @@ def as_dense(model: DualGNN, split: Split) -> tuple[dict[str, torch.Tensor], lis
             modality = DenseModality(name, "bag", present.tolist(), tokens=tokens)
         else:
             content = model.config.content
-            given = (
-                model.content[name].present_rows().detach()
-                if content == "pca"
-                else torch.tensor(features.values)
-            )
+            own = model.content[name]
+            given = own.features if content in ("linear", "mlp") else own.present_rows().detach()
             rows = torch.full((N_ITEMS, given.shape[1]), torch.nan)
             rows[features.items.astype(np.int64)] = given
             modality = DenseModality(name, "dense", present.tolist(), content=content, features=rows)

@@ -27,6 +27,7 @@ COMMANDS = {
     "describe": ("describe", "Show a dataset: its size, and the coverage of each modality."),
     "sample": ("sample", "Write the simulated sample as a dataset folder."),
     "train": ("train", "Train a model on a dataset folder."),
+    "tune": ("tune", "Search good settings for each model, on validation alone."),
     "evaluate": ("evaluate", "Show the metrics of a run, or measure others."),
     "recommend": ("recommend", "List the items that a user should see next."),
     "similar": ("similar", "List the items or users that are most alike."),

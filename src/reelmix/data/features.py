@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -29,10 +29,14 @@ class DenseFeatures:
         """Length of a vector."""
         return self.values.shape[1]
 
+    def only(self, here: Bool[np.ndarray, " present"]) -> DenseFeatures:
+        """The features of a part of the items that have them, in their old rows."""
+        return DenseFeatures(self.items[here], self.values[here], self.encoder)
+
     def take(self, keep: Bool[np.ndarray, " item"]) -> DenseFeatures:
         """The features of the kept items, in their new rows."""
-        here = keep[self.items]
-        return DenseFeatures(_new_rows(keep)[self.items[here]], self.values[here], self.encoder)
+        kept = self.only(keep[self.items])
+        return replace(kept, items=_new_rows(keep)[kept.items])
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +62,17 @@ class BagFeatures:
         """How many distinct tokens there can be."""
         return self.n_tokens
 
-    def take(self, keep: Bool[np.ndarray, " item"]) -> BagFeatures:
-        """The features of the kept items, in their new rows."""
-        here = keep[self.items]
+    def only(self, here: Bool[np.ndarray, " present"]) -> BagFeatures:
+        """The features of a part of the items that have them, in their old rows."""
         lengths = np.diff(self.starts)
         starts = np.concatenate([[0], np.cumsum(lengths[here])]).astype(np.int64)
         tokens = self.tokens[np.repeat(here, lengths)]
-        return BagFeatures(_new_rows(keep)[self.items[here]], starts, tokens, self.n_tokens, self.encoder)
+        return BagFeatures(self.items[here], starts, tokens, self.n_tokens, self.encoder)
+
+    def take(self, keep: Bool[np.ndarray, " item"]) -> BagFeatures:
+        """The features of the kept items, in their new rows."""
+        kept = self.only(keep[self.items])
+        return replace(kept, items=_new_rows(keep)[kept.items])
 
 
 Features = DenseFeatures | BagFeatures

@@ -26,6 +26,8 @@ class Content(nn.Module, ABC):
     """The content vectors of one modality. Rows of items that lack it are zero, and no model reads them."""
 
     trained = True
+    unit = False
+    """Whether every vector is scaled to length 1."""
 
     def __init__(self, rows: np.ndarray, n_items: int) -> None:
         super().__init__()
@@ -34,11 +36,13 @@ class Content(nn.Module, ABC):
 
     @abstractmethod
     def present_rows(self) -> Float[Tensor, "present dim"]:
-        """The content vectors of the items that have the modality."""
+        """The content vectors of the items that have the modality, before they are scaled."""
 
     def forward(self) -> Float[Tensor, "item dim"]:
         """The content vector of every item."""
         vectors = self.present_rows()
+        if self.unit:
+            vectors = functional.normalize(vectors)
         if len(vectors) == self.n_items:
             return vectors
         everywhere = vectors.new_zeros(self.n_items, vectors.shape[1])
@@ -160,6 +164,7 @@ class Contents(nn.ModuleDict):
         content: the way from features to d; bags are always trained and averaged.
         rng: draws the first parameters.
         bias: whether a linear map has one.
+        unit: scale every vector to length 1.
 
     Raises:
         ConfigError: ``identity`` with features of another size than d.
@@ -173,14 +178,17 @@ class Contents(nn.ModuleDict):
         content: ContentMap,
         rng: torch.Generator,
         bias: bool = True,
+        unit: bool = False,
     ) -> None:
         super().__init__()
         self.zeros: Tensor
         self.register_buffer("zeros", torch.zeros(1, 1).expand(dataset.n_items, embedding_size), False)
         for name, features in dataset.features.items():
+            key = name
             # a module cannot hold another under the name of one of its own attributes: items, type, keys ...
-            key = f"{name}_" if hasattr(self, name) else name
-            self[key] = make_content(
+            while hasattr(self, key) or (key != name and key in dataset.features):
+                key += "_"
+            made = make_content(
                 name,
                 features,
                 n_items=dataset.n_items,
@@ -189,6 +197,8 @@ class Contents(nn.ModuleDict):
                 rng=rng,
                 bias=bias,
             )
+            made.unit = unit
+            self[key] = made
 
     def each(self) -> list[Content]:
         """The modalities' contents, in the dataset's order."""
@@ -245,7 +255,10 @@ def _centred(
     """The features less their mean, the mean, and the mean norm of what is left (1 if that is 0)."""
     values = features.values.astype(np.float64)
     mean = values.sum(axis=0) / max(len(values), 1)  # no item has it: zeros, not the mean of nothing
-    return values - mean, mean, _mean_norm(values - mean)
+    centred = values - mean
+    # where all items are alike, what the subtraction leaves is rounding, not content
+    centred[:, np.abs(centred).max(axis=0, initial=0.0) <= 1e-12 * np.abs(mean)] = 0.0
+    return centred, mean, _mean_norm(centred)
 
 
 def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:

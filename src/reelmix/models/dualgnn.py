@@ -53,6 +53,9 @@ class DualGNNConfig(Settings):
     content: ContentMap = "pca"
     """From features to d: pca (fixed), identity (sizes agree), linear or mlp (trained)."""
 
+    unit_content: bool = False
+    """Scales the content of every item and modality to length 1."""
+
     item_ids: bool = True
     """Adds a trained vector for each item and modality to its content. The paper has none; they rank a little
     better on the simulated sample and alike on TikTok."""
@@ -115,7 +118,11 @@ class DualGNN(Model):
             weights = user_graph(train, config.neighbours).weights(config.aggregation)
             self.user_graph = SparseMatrix(weights)
         self.content = Contents(
-            dataset, embedding_size=config.embedding_size, content=config.content, rng=generator
+            dataset,
+            embedding_size=config.embedding_size,
+            content=config.content,
+            rng=generator,
+            unit=config.unit_content,
         )
         self._make_parameters(dataset.n_users, dataset.n_items, generator)
         with torch.no_grad():

@@ -98,7 +98,8 @@ class STARGCN(Model):
 
     def _hidden(self, rng: int) -> Bool[Tensor, " node"]:
         """Which nodes, users first, are hidden on this batch."""
-        chance = torch.rand(len(self.user) + len(self.item), generator=seeded(rng))
+        n_nodes = len(self.user) + len(self.item)
+        chance = torch.rand(n_nodes, generator=seeded(rng), dtype=torch.float32)  # alike in every precision
         return (chance < self.config.masked).to(self.user.device)
 
     def _recovered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +17,7 @@ import torch
 from reelmix.data import Split
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.errors import ConfigError
-from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
+from reelmix.evaluation import EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest, require_vacant, write_atomic
 from reelmix.models.base import Model
 from reelmix.recommender.experiment import Experiment, RunOptions
@@ -75,7 +76,7 @@ def fit(
     trainer = Trainer(
         model,
         split,
-        validate=_validation(split, training, evaluation),
+        validate=validation(split, training, evaluation),
         config=training,
         rng=rng,
         progress=progress,
@@ -140,7 +141,11 @@ def _require_device(device: str) -> None:
         ) from None
 
 
-def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationConfig) -> Any:
+def validation(
+    split: Split, training: TrainingConfig, evaluation: EvaluationConfig | None = None
+) -> Callable[[Model | Scorer], float]:
+    """What a trainer asks after every epoch: the validation metric of a model, or of any scorer, as it is."""
+    evaluation = evaluation or EvaluationConfig()
     name, _, depth = training.validation_metric.partition("@")
     config = EvaluationConfig.read(
         {"metrics": (name,), "at": (int(depth),), "block_bytes": evaluation.block_bytes},
@@ -148,14 +153,18 @@ def _validation(split: Split, training: TrainingConfig, evaluation: EvaluationCo
     )
     relevant, exclude = split.matrix("validation"), split.matrix("train")
 
-    def validate(model: Model) -> float:
-        with torch.no_grad():
-            embeddings = model.embed()
-        scorer = VectorScorer(embeddings.users.cpu().numpy(), embeddings.items.cpu().numpy())
+    def validate(judged: Model | Scorer) -> float:
+        scorer = _vector_scorer(judged) if isinstance(judged, Model) else judged
         found = evaluate(scorer, relevant=relevant, exclude=exclude, config=config)
         return found.metrics[training.validation_metric]
 
     return validate
+
+
+def _vector_scorer(model: Model) -> VectorScorer:
+    with torch.no_grad():
+        embeddings = model.embed()
+    return VectorScorer(embeddings.users.cpu().numpy(), embeddings.items.cpu().numpy())
 
 
 def _run(

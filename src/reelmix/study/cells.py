@@ -1,0 +1,265 @@
+"""Cells of a study: a model with its settings, trained and measured once, and kept; each costs its training."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from reelmix.data import Dataset, Split
+from reelmix.data.split import SplitMethod
+from reelmix.errors import StorageError
+from reelmix.evaluation import Evaluation, EvaluationConfig, Scorer, evaluate
+from reelmix.files import digest, new_folder, read_arrays, write_arrays, write_atomic
+from reelmix.models import FLOORS, model_class
+from reelmix.recommender.fit import fit
+from reelmix.recommender.shares import modality_shares
+from reelmix.study.missing import Protocol, lose_modalities
+from reelmix.study.workers import Report, work_through
+from reelmix.training.config import TrainingConfig
+
+CELL_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run and its measurement.
+
+    Attributes:
+        model: name of a model or floor.
+        settings: its settings that differ from the defaults.
+        training: how it is trained.
+        rng: seed of the training.
+        modalities: use these alone; None uses all.
+        protocol, ratio: what share of the items lost a modality, and how; None where nothing is lost.
+        vectors: whether to keep the vectors.
+        alone: whether nothing else may run at the same time, because its time is what is measured.
+    """
+
+    model: str
+    settings: Mapping[str, Any]
+    training: TrainingConfig
+    rng: int
+    modalities: tuple[str, ...] | None = None
+    protocol: Protocol | None = None
+    ratio: float = 0.0
+    vectors: bool = False
+    alone: bool = False
+
+    def key(self, data: str) -> str:
+        """The name of its folder: a hash of all that it depends on, with ``data`` for the split."""
+        return digest(
+            data, json.dumps({**asdict(self), "training": self.training.model_dump()}, sort_keys=True)
+        )[:20]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a cell.
+
+    Attributes:
+        metrics: of validation and test, such as ``metrics["test"]["recall@10"]``.
+        users: rows of the users with test items.
+        per_user: their test metrics.
+        epochs, best_epoch: how many were trained, and which was best; 0 for a floor.
+        epoch_seconds: median wall time of training and validating an epoch; of a floor, of building it.
+        seconds: wall time of the cell.
+        parameters: trained numbers.
+        vectors: ``users``, ``items`` and perhaps ``emphasis`` and ``shares``, if they were kept.
+    """
+
+    metrics: Mapping[str, Mapping[str, float]]
+    users: Int[np.ndarray, " user"]
+    per_user: Mapping[str, Float[np.ndarray, " user"]]
+    epochs: int
+    best_epoch: int
+    epoch_seconds: float
+    seconds: float
+    parameters: int
+    vectors: Mapping[str, np.ndarray]
+
+    def write(self, folder: Path, cell: Cell) -> None:
+        """Writes it into a new folder, whole or not at all."""
+        numbers = {
+            "cell_version": CELL_VERSION,
+            "cell": {**asdict(cell), "training": cell.training.model_dump()},
+            "metrics": self.metrics,
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "epoch_seconds": self.epoch_seconds,
+            "seconds": self.seconds,
+            "parameters": self.parameters,
+        }
+        with new_folder(folder, "a cell of the study") as inside:
+            write_arrays(inside / "per_user.safetensors", {"users": self.users, **self.per_user})
+            if self.vectors:
+                write_arrays(inside / "vectors.safetensors", self.vectors)
+            write_atomic(inside / "cell.json", json.dumps(numbers, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Outcome:
+        """Reads what :meth:`write` wrote.
+
+        Raises:
+            StorageError: a file is missing or damaged.
+        """
+        try:
+            numbers = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+            metrics, rest = numbers["metrics"], {key: numbers[key] for key in _NUMBERS}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise StorageError(
+                expected="a finished cell of a study",
+                found="a damaged one",
+                where=str(folder),
+                fix="Delete that folder; the cell is then measured again.",
+            ) from None
+        per_user, _ = read_arrays(folder / "per_user.safetensors")
+        kept = folder / "vectors.safetensors"
+        vectors = read_arrays(kept)[0] if kept.exists() else {}
+        return cls(metrics=metrics, users=per_user.pop("users"), per_user=per_user, vectors=vectors, **rest)
+
+
+_NUMBERS = ("epochs", "best_epoch", "epoch_seconds", "seconds", "parameters")
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Trains and measures cells; what a worker of the study does.
+
+    Attributes:
+        data: dataset folder, read once in each process.
+        method: how it is split; None as in ``reelmix train``.
+        rng: seed of the split.
+        out: folder of the finished cells.
+        evaluation: what is measured.
+    """
+
+    data: Path
+    method: SplitMethod | None
+    rng: int
+    out: Path
+    evaluation: EvaluationConfig
+
+    def split(self) -> Split:
+        """The data as given."""
+        return _split(self.data, self.method, self.rng)
+
+    def identity(self) -> str:
+        """A hash of the split and of what is measured."""
+        split = self.split()
+        return digest(split.dataset.content_hash, split.method, self.rng, self.evaluation.model_dump_json())
+
+    def folder(self, cell: Cell) -> Path:
+        """Where a cell is kept."""
+        return self.out / cell.key(self.identity())
+
+    def __call__(self, cell: Cell, report: Report) -> None:
+        """Measures a cell and keeps it."""
+        started = time.perf_counter()
+        split = self.split()
+        if cell.modalities is not None:
+            dataset = split.dataset.only(list(cell.modalities))
+            split = Split(dataset, split.train, split.validation, split.test, split.method, split.rng)
+        if cell.protocol is not None:
+            split = lose_modalities(split, cell.ratio, cell.protocol, rng=cell.rng)
+        outcome = self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split)
+        whole = Outcome(**{**vars(outcome), "seconds": time.perf_counter() - started})
+        whole.write(self.folder(cell), cell)
+
+    def _model(self, cell: Cell, split: Split) -> Outcome:
+        model = model_class(cell.model)(**cell.settings)
+        run = fit(model, split, training=cell.training, evaluation=self.evaluation, rng=cell.rng)
+        per_user = dict(run.per_user["test"])
+        kept: dict[str, np.ndarray] = {}
+        if cell.vectors:
+            kept = {"users": run.vectors.users, "items": run.vectors.items}
+            if run.vectors.emphasis is not None:
+                kept["emphasis"] = run.vectors.emphasis
+            if run.vectors.item_parts:
+                kept["shares"] = modality_shares(run.vectors)
+        return Outcome(
+            metrics=run.metrics,
+            users=per_user.pop("users"),
+            per_user=per_user,
+            epochs=run.manifest["epochs"],
+            best_epoch=run.manifest["best_epoch"],
+            epoch_seconds=float(np.median([epoch["seconds"] for epoch in run.curve])),
+            seconds=0.0,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            vectors=kept,
+        )
+
+    def _floor(self, cell: Cell, split: Split) -> Outcome:
+        started = time.perf_counter()
+        floor = FLOORS[cell.model](**cell.settings).build(split)
+        built = time.perf_counter() - started
+        validation = self._evaluated(floor, split, "validation")
+        test = self._evaluated(floor, split, "test")
+        return Outcome(
+            metrics={"validation": validation.metrics, "test": test.metrics},
+            users=test.users,
+            per_user=test.per_user,
+            epochs=0,
+            best_epoch=0,
+            epoch_seconds=built,
+            seconds=0.0,
+            parameters=0,
+            vectors={},
+        )
+
+    def _evaluated(self, scorer: Scorer, split: Split, stage: Any) -> Evaluation:
+        hidden = split.matrix("train")
+        if stage == "test":
+            hidden = hidden + split.matrix("validation")
+        return evaluate(scorer, relevant=split.matrix(stage), exclude=hidden, config=self.evaluation)
+
+
+@lru_cache(maxsize=1)
+def _split(data: Path, method: SplitMethod | None, rng: int) -> Split:
+    return Dataset.read(data).split(method, rng=rng)
+
+
+def measure(
+    cells: Iterable[Cell],
+    measuring: Measuring,
+    *,
+    jobs: int,
+    threads: int,
+    told: Callable[[Cell, Outcome, int, int], None],
+) -> dict[str, Outcome]:
+    """Measures the cells that are not kept yet, side by side, and gives the outcome of all by their key.
+
+    Args:
+        cells: in any order; equal ones are measured once.
+        measuring: does it.
+        jobs: cells at a time; those whose time is measured come last, one by one.
+        threads: threads of each.
+        told: is told of each that is done: the cell, its outcome, how many are done, how many there are.
+    """
+    identity = measuring.identity()
+    wanted = {cell.key(identity): cell for cell in cells}
+    open_cells = {
+        key: cell for key, cell in wanted.items() if not (measuring.out / key / "cell.json").exists()
+    }
+    finished = len(wanted) - len(open_cells)
+
+    def done(cell: Cell, _: object) -> None:
+        nonlocal finished
+        finished += 1
+        told(cell, Outcome.read(measuring.folder(cell)), finished, len(wanted))
+
+    for alone in (False, True):
+        tasks = [cell for cell in open_cells.values() if cell.alone == alone]
+        at_once = min(len(tasks), 1 if alone else jobs)
+        if tasks:
+            work_through(
+                tasks, measuring, jobs=at_once, threads=threads, answer=lambda task, report: None, done=done
+            )
+    return {key: Outcome.read(measuring.out / key) for key in wanted}

@@ -1,0 +1,144 @@
+"""Processes that work through tasks side by side; a task may report on its way, and be told to stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+from reelmix.errors import ReelmixError, RunError
+
+Report = Callable[[Any], Any]
+"""Called inside a task with something to tell; returns the answer."""
+
+Work = Callable[[Any, Report], Any]
+"""What a worker does with a task; sent to the worker's process once."""
+
+
+class Worker:
+    """A process of its own that does one task at a time.
+
+    Args:
+        work: what to do with a task.
+        threads: threads that torch may use there.
+    """
+
+    def __init__(self, work: Work, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, far_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(far_end, work, threads), daemon=True)
+        self.process.start()
+        far_end.close()
+
+    def __call__(self, task: Any, answer: Report) -> Any:
+        """Does the task there; ``answer`` is asked here whenever it reports.
+
+        Raises:
+            ReelmixError: what the task raised.
+            RunError: the process died.
+        """
+        try:
+            self.connection.send(task)
+            while True:
+                kind, value = self.connection.recv()
+                if kind == "report":
+                    self.connection.send(answer(value))
+                elif kind == "error":
+                    error, words = value
+                    raise error(**words)
+                else:
+                    return value
+        except (EOFError, ConnectionError, OSError):
+            raise RunError(
+                expected="a worker that finishes its task",
+                found="one that ended",
+                where=f"process {self.process.pid}",
+                fix="It may have run out of memory: use fewer --jobs. What is finished is kept; start again.",
+            ) from None
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def work_through(
+    tasks: Iterable[Any],
+    work: Work,
+    *,
+    jobs: int,
+    threads: int,
+    answer: Callable[[Any, Any], Any],
+    done: Callable[[Any, Any], None],
+) -> None:
+    """Does tasks in ``jobs`` processes, the next whenever one is free.
+
+    Tasks are taken from the iterable only when a process is free for them. The first error stops everything.
+
+    Args:
+        tasks: taken here, one by one.
+        work: done there.
+        jobs: processes.
+        threads: threads of each.
+        answer: called with a task and its report, from any thread; what it returns is sent back.
+        done: called with a task and its result, in this thread.
+    """
+    workers = [Worker(work, threads) for _ in range(jobs)]
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+
+    def run(task: Any) -> Any:
+        worker = free.get()
+        try:
+            return worker(task, lambda report: answer(task, report))
+        finally:
+            free.put(worker)
+
+    pool = ThreadPoolExecutor(jobs)
+    running: dict[Future[Any], Any] = {}
+    waiting = iter(tasks)
+    try:
+        exhausted = False
+        while True:
+            while not exhausted and len(running) < jobs:
+                try:
+                    task = next(waiting)
+                except StopIteration:
+                    exhausted = True
+                else:
+                    running[pool.submit(run, task)] = task
+            if not running:
+                return
+            for finished in wait(running, return_when=FIRST_COMPLETED).done:
+                done(running.pop(finished), finished.result())
+    finally:
+        for worker in workers:
+            worker.close()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _serve(connection: Connection, work: Work, threads: int) -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and ends its workers
+    torch.set_num_threads(threads)
+
+    def report(value: Any) -> Any:
+        connection.send(("report", value))
+        return connection.recv()
+
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            connection.send(("result", work(task, report)))
+        except ReelmixError as error:
+            connection.send(("error", (type(error), vars(error))))
