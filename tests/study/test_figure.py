@@ -191,8 +191,10 @@ def test_colour_is_never_alone():
 
 def test_more_series_than_colours_are_drawn():
     many = tuple(Series(f"model {n}", (0.1, 0.2)) for n in range(20))
-    svg, _ = draw(of(replace(BARS, series=many)))
+    svg, png = draw(of(replace(BARS, series=many)))
     assert texts(svg) >= {f"model {n}" for n in range(20)}
+    _, of_few = draw(of(replace(BARS, series=many[:2])))
+    assert png[20:24] > of_few[20:24]  # the legend takes no room from the plot: the figure is higher
 
 
 def test_long_and_strange_names_fit():

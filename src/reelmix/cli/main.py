@@ -28,6 +28,7 @@ COMMANDS = {
     "sample": ("sample", "Write the simulated sample as a dataset folder."),
     "train": ("train", "Train a model on a dataset folder."),
     "tune": ("tune", "Search good settings for each model, on validation alone."),
+    "study": ("study", "Measure the tables and figures of the DualGNN paper on your data."),
     "evaluate": ("evaluate", "Show the metrics of a run, or measure others."),
     "recommend": ("recommend", "List the items that a user should see next."),
     "similar": ("similar", "List the items or users that are most alike."),

@@ -60,12 +60,11 @@ def command(
         },
         where="tune",
     )
-    method = None if split is None else _method(split)
     only = (
         None if modalities is None else tuple(name.strip() for name in modalities.split(",") if name.strip())
     )
     jobs = jobs or os.cpu_count() or 1
-    trying = Trying(data, method, only, rng)
+    trying = Trying(data, split_method(split), only, rng)
     search = Search(out, trials=trials, training=training, rng=rng)
     best: dict[str, float] = {}
 
@@ -102,7 +101,14 @@ def model_names(text: str) -> list[str]:
     return names
 
 
-def _method(split: str) -> SplitMethod:
+def split_method(split: str | None) -> SplitMethod | None:
+    """A way to split, by name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if split is None:
+        return None
     for method in get_args(SplitMethod):
         if split == method:
             return method

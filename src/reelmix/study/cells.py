@@ -1,12 +1,13 @@
-"""Cells of a study: a model with its settings, trained and measured once, and kept; each costs its training."""
+"""Cells of a study: a model with its settings, trained and measured once, and kept."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,10 @@ class Measuring:
         return _split(self.data, self.method, self.rng)
 
     def identity(self) -> str:
-        """A hash of the split and of what is measured."""
+        """A hash of the split, of what is measured, and of the version of the package."""
         split = self.split()
-        return digest(split.dataset.content_hash, split.method, self.rng, self.evaluation.model_dump_json())
+        measured = self.evaluation.model_dump_json()
+        return digest(version("reelmix"), split.dataset.content_hash, split.method, str(self.rng), measured)
 
     def folder(self, cell: Cell) -> Path:
         """Where a cell is kept."""
@@ -165,13 +167,11 @@ class Measuring:
         started = time.perf_counter()
         split = self.split()
         if cell.modalities is not None:
-            dataset = split.dataset.only(list(cell.modalities))
-            split = Split(dataset, split.train, split.validation, split.test, split.method, split.rng)
+            split = replace(split, dataset=split.dataset.only(list(cell.modalities)))
         if cell.protocol is not None:
             split = lose_modalities(split, cell.ratio, cell.protocol, rng=cell.rng)
         outcome = self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split)
-        whole = Outcome(**{**vars(outcome), "seconds": time.perf_counter() - started})
-        whole.write(self.folder(cell), cell)
+        replace(outcome, seconds=time.perf_counter() - started).write(self.folder(cell), cell)
 
     def _model(self, cell: Cell, split: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)

@@ -12,8 +12,8 @@ from reelmix.data import Split
 Protocol = Literal["edges", "features"]
 """What an item that loses a modality loses.
 
-``edges``: its edges leave the modality's graph, its content stays at layer 0, as in the paper. ``features``: the
-content is unknown too, as in life.
+``edges``: its edges leave the modality's graph, its content stays at layer 0, as in the paper. ``features``:
+the content is unknown too, as in life.
 """
 
 
@@ -21,8 +21,8 @@ def lose_modalities(split: Split, ratio: float, protocol: Protocol, *, rng: int)
     """The same split, in which a share of the items lost one modality each.
 
     ``ratio`` of all items are drawn and divided into as many equal groups as there are modalities; an item of
-    group m loses modality m. At ratio 1 every item lacks one. With one seed, what is lost at a smaller ratio is
-    lost at a larger one too.
+    group m loses modality m. At ratio 1 every item lacks one. With one seed, what is lost at a smaller ratio
+    is lost at a larger one too.
 
     Args:
         split: whose dataset has the modalities.

@@ -1,0 +1,100 @@
+"""``reelmix study``: the paper's tables and figures, on any data set."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reelmix.cli.terminal import count, duration, say, table
+from reelmix.cli.tune import split_method
+from reelmix.evaluation import EvaluationConfig
+from reelmix.study.cells import Cell, Measuring, Outcome, measure
+from reelmix.study.plan import NAMES, Plan, choose
+from reelmix.study.study import EXHIBITS, cells_of, exhibits, sections_of, write_study
+from reelmix.training.config import TrainingConfig
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(help=f"One of: {', '.join(EXHIBITS)}; or all, with a report.", show_default=False)
+    ],
+    data: Annotated[Path, typer.Argument(help="Dataset folder.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the study, new or to go on with.", show_default=False)],
+    tuned: Annotated[
+        Path | None,
+        typer.Option(help="Folder of reelmix tune, whose settings are used.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How often each model is trained, with seeds 0, 1, ...")
+    ] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 200,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs without a better validation metric after which training stops.")
+    ] = 20,
+    batch_size: Annotated[int, typer.Option(min=1, help="Triples in a step.")] = 2048,
+    split: Annotated[
+        str | None, typer.Option(help="How to split; as in reelmix train.", show_default=False)
+    ] = None,
+    rng: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time. [default: all cores]", show_default=False)
+    ] = None,
+) -> None:
+    """Measure a table or figure of the DualGNN paper on your data, or all of them with a report.
+
+    Every table is written as CSV, Markdown and LaTeX, every figure as SVG and PNG with its numbers as JSON.
+    Each training is kept when it is finished: the same command again goes on where it was cut off, and
+    exhibits share what they have in common.
+    """
+    chosen = exhibits(name)
+    training = TrainingConfig.read(
+        {"epochs": epochs, "patience": patience, "batch_size": batch_size}, where="study"
+    )
+    settings = choose(tuned, training)
+    measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())
+    plan = Plan(measuring.split(), settings, tuple(range(seeds)))
+    jobs = jobs or os.cpu_count() or 1
+    outcomes = measure(
+        cells_of(chosen, plan),
+        measuring,
+        jobs=jobs,
+        threads=max(1, (os.cpu_count() or 1) // jobs),
+        told=_told,
+    )
+    sections = sections_of(chosen, plan, measuring, outcomes)
+    made = write_study(
+        sections,
+        plan,
+        outcomes,
+        out,
+        whole=name == "all",
+        command=shlex.join(["reelmix", *sys.argv[1:]]),
+    )
+    for section in sections:
+        for one in section.tables:
+            columns, rows = one.texts()
+            table(one.title, columns, rows, left=sum(column.kind == "text" for column in one.columns))
+            for note in one.notes:
+                say(note)
+            say("")
+        for line in section.text:
+            say(line)
+        for figure in section.figures:
+            say(f"figure: {out / figure.name}.svg")
+        say("")
+    say(f"{'report' if name == 'all' else 'folder'}: {made}")
+
+
+def _told(cell: Cell, outcome: Outcome, done: int, total: int) -> None:
+    lost = f", {cell.ratio:.0%} lost ({cell.protocol})" if cell.protocol else ""
+    only = f", {'+'.join(cell.modalities)} alone" if cell.modalities else ""
+    trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
+    say(
+        f"{done:4} of {total}  {NAMES[cell.model]}{only}{lost}, seed {cell.rng}: "
+        f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"
+    )

@@ -1,0 +1,131 @@
+"""A study of a data set: the cells of its exhibits are measured, tables and figures drawn, a report made."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from reelmix.data.describe import describe
+from reelmix.errors import ConfigError, nearest
+from reelmix.study.cells import Cell, Measuring, Outcome
+from reelmix.study.markdown import to_markdown
+from reelmix.study.paper_figures import FIGURES
+from reelmix.study.paper_tables import TABLES
+from reelmix.study.plan import NAMES, Exhibit, Plan
+from reelmix.study.report import Report, Section, write_report
+
+EXHIBITS: dict[str, Exhibit] = TABLES | FIGURES
+"""All tables and figures by name."""
+
+
+def exhibits(name: str) -> dict[str, Exhibit]:
+    """The exhibit of this name, or all of them.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name == "all":
+        return EXHIBITS
+    if name not in EXHIBITS:
+        raise ConfigError(
+            expected="a table or figure",
+            found=repr(name),
+            where="name",
+            fix=nearest(name, [*EXHIBITS, "all"]),
+        )
+    return {name: EXHIBITS[name]}
+
+
+def cells_of(chosen: Mapping[str, Exhibit], plan: Plan) -> list[Cell]:
+    """All that has to be measured for these exhibits."""
+    return [cell for exhibit in chosen.values() for cell in exhibit.cells(plan)]
+
+
+def sections_of(
+    chosen: Mapping[str, Exhibit], plan: Plan, measuring: Measuring, outcomes: Mapping[str, Outcome]
+) -> tuple[Section, ...]:
+    """What the exhibits show, once their cells are measured."""
+    identity = measuring.identity()
+
+    def found(cells: Iterable[Cell]) -> list[Outcome]:
+        return [outcomes[cell.key(identity)] for cell in cells]
+
+    return tuple(exhibit.section(plan, found) for exhibit in chosen.values())
+
+
+def write_study(
+    sections: Sequence[Section],
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    out: Path,
+    *,
+    whole: bool,
+    command: str,
+) -> Path:
+    """Writes every table (CSV, Markdown, LaTeX) and figure (SVG, PNG, JSON) into ``out``.
+
+    Args:
+        sections: what to write.
+        plan: what they were measured by.
+        outcomes: of the cells behind them.
+        out: the folder.
+        whole: also make the report, as one page (report.html) and as Markdown with its pictures (index.md).
+        command: what made it.
+
+    Returns:
+        The report, or the folder.
+    """
+    for section in sections:
+        for exhibit in (*section.tables, *section.figures):
+            exhibit.write(out)
+    if not whole:
+        return out
+    report = _report(sections, plan, outcomes, command)
+    to_markdown(report, out / "index.md")
+    return write_report(report, out / "report.html")
+
+
+def _report(sections: Sequence[Section], plan: Plan, outcomes: Mapping[str, Outcome], command: str) -> Report:
+    dataset = plan.split.dataset
+    own = describe(dataset)
+    lead = (
+        f"The tables and figures of the DualGNN paper (Wang et al., IEEE TMM 2023), measured again on "
+        f"{own.name}: {own.users:,} users, {own.items:,} items, {own.interactions:,} interactions, "
+        f"{', '.join(dataset.modalities)}. Every model with the same data, sampler, training loop and "
+        "evaluator; "
+        "settings and epochs are chosen on validation, and the test part is ranked once."
+    )
+    split = plan.split
+    packages = ("reelmix", "torch", "numpy", "scipy")
+    hours = sum(outcome.seconds for outcome in outcomes.values()) / 3600
+    facts = [
+        ("Data set", own.name + (" (simulated)" if own.simulated else "")),
+        ("Where it comes from", own.provenance or "unknown"),
+        ("Content hash", dataset.content_hash),
+        ("Split", f"{split.method}: {len(split.train):,} / {len(split.validation):,} / {len(split.test):,}"),
+        ("Seeds", ", ".join(str(seed) for seed in plan.seeds)),
+        ("Trained and measured", f"{len(outcomes)} cells, {hours:.1f} hours one after the other"),
+        ("Machine", f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"),
+        ("Versions", ", ".join(f"{name} {version(name)}" for name in packages)),
+        ("Python", platform.python_version()),
+        ("Command", command),
+        ("Written", datetime.now(UTC).isoformat(timespec="minutes")),
+    ]
+    facts += [(f"Settings of {NAMES[name]}", _settings(plan, name)) for name in NAMES]
+    return Report(f"The DualGNN study on {own.name}", lead, tuple(facts), tuple(sections))
+
+
+def _settings(plan: Plan, name: str) -> str:
+    chosen = plan.chosen[name]
+    shown = (
+        {"learning_rate": chosen.training.learning_rate} if name not in ("popularity", "ease", "gfcf") else {}
+    )
+    words = ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in {**shown, **chosen.settings}.items()
+    )
+    return f"{words or 'defaults'} ({'from the search' if chosen.tuned else 'not searched'})"
