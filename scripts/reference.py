@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 from reelmix.cli.main import COMMANDS, application, load
 from reelmix.evaluation import EvaluationConfig
-from reelmix.models import MODELS
+from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.settings import Settings
 from reelmix.training.config import TrainingConfig
@@ -103,6 +103,9 @@ All defaults, as such a file:
         yield section(f'[model] with name = "{name}"', model.Config)
     yield section("[training]", TrainingConfig)
     yield section("[evaluation]", EvaluationConfig)
+    for name, floor in FLOORS.items():
+        if floor.Config.model_fields:
+            yield section(f"the floor {name}, in Python", floor.Config)
 
 
 def default_toml() -> str:

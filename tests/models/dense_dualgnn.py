@@ -196,7 +196,7 @@ def dense_loss(
                 if modality.item_ids:
                     rows = rows + _squared_norm(parameters[f"item.{modality.name}"][item])
                 if modality.kind == "bag":
-                    rows = rows + _squared_norm(_content(parameters, modality, item))
+                    rows = rows + _squared_norm(content_of(parameters, modality, item))
 
     shared = _zero()
     for modality in modalities:
@@ -266,7 +266,7 @@ def _propagate(
         if not modality.present[item]:
             item_layer.append(nothing)
             continue
-        row = _content(parameters, modality, item)
+        row = content_of(parameters, modality, item)
         if modality.item_ids:
             row = row + parameters[f"item.{modality.name}"][item]
         item_layer.append(row)
@@ -297,7 +297,7 @@ def _propagate(
     return user_sum, item_sum
 
 
-def _content(parameters: dict[str, Tensor], modality: DenseModality, item: int) -> Tensor:
+def content_of(parameters: dict[str, Tensor], modality: DenseModality, item: int) -> Tensor:
     """Bring the content of an item that has this modality to d dimensions."""
     prefix = f"content.{modality.name}"
     if modality.kind == "bag":

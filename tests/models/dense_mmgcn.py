@@ -41,8 +41,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from dense_dualgnn import LEAKY_SLOPE, DenseModality
-from dense_dualgnn import _content as content_of
+from dense_dualgnn import LEAKY_SLOPE, DenseModality, content_of
 from torch import Tensor
 
 Combination = Literal["sum", "concatenation"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_worlds import N_ITEMS, N_USERS, checkerboard, moved_world, world
+from small_worlds import N_ITEMS, N_USERS, checkerboard, embedded, moved_world, world
 
 from reelmix.errors import ConfigError
 from reelmix.models import MODELS, Batch, model_class
@@ -19,13 +19,6 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def new(name, split, rng=0, **settings):
     known = {key: value for key, value in SMALL.items() if key in MODELS[name].Config.model_fields}
     return model_class(name)(**(known | settings)).build(split, rng=rng)
@@ -39,11 +32,6 @@ def batch_of(split, seed=0):
     users, positives = split.train.users[usable], split.train.items[usable]
     negatives = np.array([rng.choice(np.flatnonzero(~watched[user])) for user in users])
     return Batch(*(torch.from_numpy(rows.astype(np.int64)) for rows in (users, positives, negatives)))
-
-
-def embedded(model):
-    with torch.no_grad():
-        return model.embed()
 
 
 def steps(model, split, n, learning_rate, fresh_negatives=False):

@@ -7,27 +7,29 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from small_worlds import LACK_ACOUSTIC, N_ITEMS, N_USERS, labelled_pairs, split_of, two_modalities, world
+from small_worlds import (
+    LACK_ACOUSTIC,
+    N_ITEMS,
+    N_USERS,
+    batch_of,
+    embedded,
+    labelled_pairs,
+    split_of,
+    two_modalities,
+    without_item,
+    world,
+)
 
 from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
-from reelmix.models import Batch, DualGNN, DualGNNConfig, model_class
+from reelmix.models import DualGNN, DualGNNConfig, model_class
 from reelmix.models.losses import bpr
 
 TRIPLES = [(0, 1, 3), (4, 0, 10), (4, 0, 10), (6, 5, 2), (3, 7, 0)]
 
 
-def batch_of(triples):
-    return Batch(*torch.tensor(triples).T)
-
-
 def new(split, rng=0, **settings):
     return DualGNN(**{"embedding_size": 4, "neighbours": 3, **settings}).build(split, rng=rng)
-
-
-def embedded(model):
-    with torch.no_grad():
-        return model.embed()
 
 
 def message(error, action):
@@ -107,16 +109,6 @@ def test_settings_beside_an_object_are_not_dropped():
 
 
 # Items and modalities that are missing
-
-
-def without_item(gone, *names):
-    """The features of the small world, of which these modalities lack one item more."""
-    features = two_modalities()
-    for name in names:
-        items, rows = features[name]
-        kept = [place for place, item in enumerate(items) if item != gone]
-        features[name] = ([items[place] for place in kept], rows[kept])
-    return features
 
 
 @pytest.mark.parametrize("content", ["pca", "linear", "mlp"])

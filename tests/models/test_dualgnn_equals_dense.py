@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,20 +11,14 @@ import polars as pl
 import pytest
 import torch
 from dense_dualgnn import DenseModality, dense_dualgnn, dense_loss
+from small_worlds import assert_close, away_from_the_start, batch_of, interactions_of, tokens_of
 
 from reelmix.data import BagFeatures, Card, Dataset, DenseFeatures, Split
 from reelmix.data.assemble import assemble
-from reelmix.models import Batch, DualGNN
+from reelmix.models import DualGNN
 
 N_USERS, N_ITEMS, D = 9, 8, 3
-TOLERANCE = 1e-6
-
-
-@pytest.fixture(autouse=True)
-def double_precision() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def awkward_split(seed: int, *, bag: bool = False) -> Split:
@@ -85,10 +78,7 @@ def as_dense(model: DualGNN, split: Split) -> tuple[dict[str, torch.Tensor], lis
         for key, value in model.content[name].named_parameters():
             leaf(f"content.{name}.{key}", value)
         if isinstance(features, BagFeatures):
-            tokens: list[list[int]] = [[] for _ in range(N_ITEMS)]
-            for row, item in enumerate(features.items):
-                tokens[item] = features.tokens[features.starts[row] : features.starts[row + 1]].tolist()
-            modality = DenseModality(name, "bag", present.tolist(), tokens=tokens)
+            modality = DenseModality(name, "bag", present.tolist(), tokens=tokens_of(features, N_ITEMS))
         else:
             content = model.config.content
             own = model.content[name]
@@ -121,20 +111,11 @@ def gradients_as_dense(model: DualGNN) -> dict[str, torch.Tensor]:
     return found
 
 
-def assert_close(found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
-    found, expected = found.detach(), expected.detach()
-    scale = max(float(expected.abs().max()), 1e-12)
-    assert float((found - expected).abs().max()) <= TOLERANCE * scale, what
-
-
 def check(split: Split, seed: int, **settings: object) -> None:
     model = DualGNN(embedding_size=D, reg=0.03, **settings).build(split, rng=seed)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():  # away from the start, where alpha is 1 and biases are 0
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw))
+    away_from_the_start(model, seed)
     parameters, modalities = as_dense(model, split)
-    pairs = list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
+    pairs = interactions_of(split)
     config = model.config
     expected = dense_dualgnn(
         parameters,
@@ -161,7 +142,7 @@ def check(split: Split, seed: int, **settings: object) -> None:
         (split.dataset.n_users - 1, N_ITEMS - 1, 0),
         triples[0],
     ]  # an isolated user and item, and a repeated triple
-    loss = model.loss(Batch(*torch.tensor(triples).T))
+    loss = model.loss(batch_of(triples))
     expected_loss = dense_loss(
         parameters,
         expected,

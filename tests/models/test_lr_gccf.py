@@ -1,54 +1,37 @@
 """LR-GCCF against the dense reference and against what is known without it."""
 
 import math
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from dense_lightgcn import bpr_with_l2
 from dense_lr_gccf import dense_lr_gccf
-from small_worlds import N_ITEMS, N_USERS, labelled_pairs, split_of, world
+from small_worlds import (
+    N_ITEMS,
+    N_USERS,
+    assert_close,
+    away_from_the_start,
+    batch_of,
+    interactions_of,
+    labelled_pairs,
+    leaves,
+    split_of,
+    triples_of,
+    world,
+)
 
 from reelmix.errors import ConfigError
-from reelmix.models.base import Batch
 from reelmix.models.lr_gccf import LRGCCF
 
 Q = 1 / math.sqrt(6)  # "q" in the comments; q * q = 1/6
 D = 3
-assert_close = partial(torch.testing.assert_close, rtol=1e-6, atol=1e-10)
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def new(split, seed=0, **settings):
     """A model of random parameters."""
-    model = LRGCCF(**{"embedding_size": D, **settings}).build(split, rng=seed)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw))
-    return model
-
-
-def leaves(model):
-    return {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
-
-
-def interactions_of(split):
-    return list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
-
-
-def triples_of(split, seed):
-    """Random triples; one twice, one of the isolated user 3 and item 7, one of an item with itself."""
-    rng = np.random.default_rng(seed)
-    triples = [(user, item, int(rng.integers(N_ITEMS))) for user, item in interactions_of(split)[::3]]
-    return [*triples, triples[0], (3, 7, 0), (4, 0, 7), (5, 1, 1)]
+    return away_from_the_start(LRGCCF(**{"embedding_size": D, **settings}).build(split, rng=seed), seed)
 
 
 @pytest.mark.parametrize("layers", range(5))
@@ -67,13 +50,13 @@ def test_equals_the_dense_reference(layers, reg):
     assert found.emphasis is None
 
     triples = triples_of(split, seed=layers)
-    loss = model.loss(Batch(*torch.tensor(triples).T))
+    loss = model.loss(batch_of(triples))
     expected_loss = bpr_with_l2(parameters, expected.scores, triples, reg)
     assert_close(loss, expected_loss)
     loss.backward()
     expected_loss.backward()
     for name, parameter in model.named_parameters():
-        assert_close(parameter.grad, parameters[name].grad, msg=lambda text, name=name: f"{name}: {text}")
+        assert_close(parameter.grad, parameters[name].grad, name)
 
 
 # u0 - {i0, i1}, u1 - {i1}; u2 and i2 know nobody. D~: u0 3, u1 2, u2 1, i0 2, i1 3, i2 1.
@@ -111,7 +94,7 @@ def test_loss_by_hand():
     model = three_by_three(layers=1, reg=0.5)
     margin = 2 * (6 - 2) + (2 + 6 * Q) * (3 + 2 * Q - 2)
     assert_close(
-        model.loss(Batch(*torch.tensor([[0], [0], [2]]))).detach(),
+        model.loss(batch_of([(0, 0, 2)])).detach(),
         torch.tensor(math.log1p(math.exp(-margin)) + 0.5 / 2 * 44),
     )
 

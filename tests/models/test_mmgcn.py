@@ -9,24 +9,32 @@ import pytest
 import torch
 from dense_dualgnn import DenseModality
 from dense_mmgcn import dense_mmgcn, dense_mmgcn_loss
-from small_worlds import LACK_ACOUSTIC, N_ITEMS, N_USERS, labelled_pairs, split_of, two_modalities, world
+from small_worlds import (
+    LACK_ACOUSTIC,
+    N_ITEMS,
+    N_USERS,
+    assert_close,
+    away_from_the_start,
+    batch_of,
+    embedded,
+    interactions_of,
+    labelled_pairs,
+    leaves,
+    split_of,
+    tokens_of,
+    two_modalities,
+    without_item,
+    world,
+)
 
 from reelmix.data import BagFeatures
 from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
-from reelmix.models import MMGCN, Batch
+from reelmix.models import MMGCN
 
 D = 3
-TOLERANCE = 1e-6
 BARE = 1  # the item without any modality
 TRIPLES = [(0, 1, 3), (4, 0, 10), (4, 0, 10), (6, 5, 2), (3, 7, 0), (8, 4, BARE)]
-
-
-@pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def awkward_split(seed, *, size=None):
@@ -48,25 +56,8 @@ def awkward_split(seed, *, size=None):
     return split_of(labelled_pairs(seed), features)
 
 
-def batch_of(triples, rng=0):
-    return Batch(*torch.tensor(triples).T, rng=rng)
-
-
 def new(split, rng=0, **settings):
     return MMGCN(**{"embedding_size": D, **settings}).build(split, rng=rng)
-
-
-def away_from_the_start(model, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.7)
-    return model
-
-
-def embedded(model):
-    with torch.no_grad():
-        return model.embed()
 
 
 # Against the dense reference
@@ -74,15 +65,12 @@ def embedded(model):
 
 def as_dense(model, split):
     """The model's parameters and modalities in the reference's terms."""
-    parameters = {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
+    parameters = leaves(model)
     modalities = []
     for name, features in split.dataset.features.items():
         present = split.dataset.has(name).tolist()
         if isinstance(features, BagFeatures):
-            tokens = [[] for _ in range(N_ITEMS)]
-            for row, item in enumerate(features.items):
-                tokens[item] = features.tokens[features.starts[row] : features.starts[row + 1]].tolist()
-            modalities.append(DenseModality(name, "bag", present, tokens=tokens))
+            modalities.append(DenseModality(name, "bag", present, tokens=tokens_of(features)))
             continue
         content = model.config.content
         if content == "identity":
@@ -97,18 +85,10 @@ def as_dense(model, split):
     return parameters, modalities
 
 
-def assert_close(found, expected, what):
-    found, expected = found.detach(), expected.detach()
-    assert found.shape == expected.shape, what
-    assert expected.isfinite().all(), what
-    scale = max(float(expected.abs().max()), 1e-12)
-    assert float((found - expected).abs().max()) <= TOLERANCE * scale, what
-
-
 def check(split, seed, **settings):
     model = away_from_the_start(new(split, reg=0.03, **settings), seed)
     parameters, modalities = as_dense(model, split)
-    pairs = list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
+    pairs = interactions_of(split)
     expected = dense_mmgcn(
         parameters,
         n_users=N_USERS,
@@ -227,16 +207,6 @@ def test_loss_by_hand():
 
 
 # What is missing
-
-
-def without_item(gone, *names):
-    """The features of the small world, of which these modalities lack one item more."""
-    features = two_modalities()
-    for name in names:
-        items, rows = features[name]
-        kept = [place for place, item in enumerate(items) if item != gone]
-        features[name] = ([items[place] for place in kept], rows[kept])
-    return features
 
 
 @pytest.mark.parametrize("combination", ["sum", "concatenation"])

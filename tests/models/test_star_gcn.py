@@ -7,66 +7,47 @@ import numpy as np
 import pytest
 import torch
 from dense_star_gcn import dense_star_gcn, dense_star_gcn_loss
-from small_worlds import N_ITEMS, N_USERS, labelled_pairs, split_of, world
+from small_worlds import (
+    N_ITEMS,
+    N_USERS,
+    assert_close,
+    away_from_the_start,
+    batch_of,
+    embedded,
+    interactions_of,
+    labelled_pairs,
+    leaves,
+    split_of,
+    world,
+)
 
 from reelmix.errors import ConfigError
 from reelmix.models import STARGCN, Batch
 
 D = 3
-TOLERANCE = 1e-6
 TRIPLES = [(0, 1, 3), (4, 0, 10), (4, 0, 10), (6, 5, 2), (3, 7, 0), (8, 4, 7)]  # user 3, item 7: isolated
-
-
-@pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def batch_of(triples, rng=0):
-    return Batch(*torch.tensor(triples).T, rng=rng)
 
 
 def new(split, rng=0, **settings):
     return STARGCN(**{"embedding_size": D, **settings}).build(split, rng=rng)
 
 
-def away_from_the_start(model, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.9)
-    return model
-
-
-def embedded(model):
-    with torch.no_grad():
-        return model.embed()
-
-
 def mask_of(rng, share, nodes=N_USERS + N_ITEMS):
-    return (torch.rand(nodes, generator=torch.Generator().manual_seed(rng), dtype=torch.float32) < share).tolist()
+    return (
+        torch.rand(nodes, generator=torch.Generator().manual_seed(rng), dtype=torch.float32) < share
+    ).tolist()
 
 
 # Against the dense reference
-
-
-def assert_close(found, expected, what):
-    found, expected = found.detach(), expected.detach()
-    assert found.shape == expected.shape, what
-    assert expected.isfinite().all(), what
-    scale = max(float(expected.abs().max()), 1e-12)
-    assert float((found - expected).abs().max()) <= TOLERANCE * scale, what
 
 
 def check(seed, *, rng=0, **settings):
     split = split_of(labelled_pairs(seed), {})
     model = away_from_the_start(new(split, reg=0.03, **settings), seed)
     config = model.config
-    parameters = {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
+    parameters = leaves(model)
     assert parameters.keys() == {"user", "item", "encode", "encode_out", "decode", "decode_out"}
-    pairs = list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
+    pairs = interactions_of(split)
 
     def reference(masked):
         return dense_star_gcn(

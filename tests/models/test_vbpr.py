@@ -1,44 +1,40 @@
 """VBPR against the dense reference and against what is known without it."""
 
 import math
-from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from dense_vbpr import dense_vbpr, dense_vbpr_loss
-from small_worlds import LACK_ACOUSTIC, N_ITEMS, N_USERS, labelled_pairs, split_of, two_modalities, world
+from small_worlds import (
+    LACK_ACOUSTIC,
+    N_ITEMS,
+    N_USERS,
+    assert_close,
+    away_from_the_start,
+    batch_of,
+    labelled_pairs,
+    leaves,
+    split_of,
+    tokens_of,
+    triples_of,
+    two_modalities,
+    world,
+)
 
 from reelmix.data import BagFeatures
 from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
-from reelmix.models.base import Batch
 from reelmix.models.vbpr import VBPR
 
 D = 3
-assert_close = partial(torch.testing.assert_close, rtol=1e-6, atol=1e-10)
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def new(split, seed=0, **settings):
     """A model of random parameters."""
-    model = VBPR(**{"embedding_size": D, **settings}).build(split, rng=seed)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw))
-    return model
-
-
-def leaves(model):
-    return {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
+    return away_from_the_start(VBPR(**{"embedding_size": D, **settings}).build(split, rng=seed), seed)
 
 
 def with_parameters_of(model, split):
@@ -79,22 +75,13 @@ def known_of(split):
     """The items' features in the reference's terms."""
     known = {}
     for name, features in split.dataset.features.items():
-        entries = [None] * N_ITEMS
+        if isinstance(features, BagFeatures):
+            known[name] = [tokens or None for tokens in tokens_of(features)]
+            continue
+        known[name] = [None] * N_ITEMS
         for row, item in enumerate(features.items):
-            if isinstance(features, BagFeatures):
-                entries[item] = features.tokens[features.starts[row] : features.starts[row + 1]].tolist()
-            else:
-                entries[item] = torch.tensor(features.values[row].astype(np.float64))
-        known[name] = entries
+            known[name][item] = torch.tensor(features.values[row].astype(np.float64))
     return known
-
-
-def triples_of(split, seed):
-    """Random triples; one twice, one of the isolated user 3 and item 7, one of an item with itself."""
-    rng = np.random.default_rng(seed)
-    pairs = list(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
-    triples = [(user, item, int(rng.integers(N_ITEMS))) for user, item in pairs[::3]]
-    return [*triples, triples[0], (3, 7, 0), (4, 0, 2), (4, 2, 7), (5, 1, 1)]
 
 
 MODALITIES = [
@@ -126,8 +113,8 @@ def test_equals_the_dense_reference(modalities, reg, seed):
     if found.item_parts:
         assert_close(sum(found.item_parts.values()), expected.item_vectors)
 
-    triples = triples_of(split, seed)
-    loss = model.loss(Batch(*torch.tensor(triples).T))
+    triples = [*triples_of(split, seed), (4, 0, 2), (4, 2, 7)]  # item 2 has no modality
+    loss = model.loss(batch_of(triples))
     expected_loss = dense_vbpr_loss(parameters, known, expected.scores, triples, reg)
     assert_close(loss, expected_loss)
     loss.backward()
@@ -138,7 +125,7 @@ def test_equals_the_dense_reference(modalities, reg, seed):
         assert_close(
             zeros if parameter.grad is None else parameter.grad,
             zeros if wanted is None else wanted,
-            msg=lambda text, name=name: f"{name}: {text}",
+            name,
         )
 
 
@@ -176,7 +163,7 @@ def test_three_items_by_hand():
 
 def test_loss_by_hand():
     model = three_by_three(reg=0.01)
-    batch = Batch(*torch.tensor([[0, 0], [1, 1], [0, 2]]))
+    batch = batch_of([(0, 1, 0), (0, 1, 2)])
     # y_01 = 4 + 12 + 27, y_00 = 2 - 12 + 3, y_02 = 8 + 30
     ranking = (math.log1p(math.exp(-(43 - -7))) + math.log1p(math.exp(-(43 - 38)))) / 2
     # 1 + 16 of the user, 16 + 400 of item 1, then 4 + 100 of item 0, 64 + 900 of item 2; 9 + 49 of the map
@@ -233,7 +220,7 @@ def test_a_modality_that_no_item_has_says_nothing():
     split = split_of(labelled_pairs(), {**two_modalities(), "speech": ([], np.zeros((0, 7)))})
     model = new(split)
     assert_close(model.embed().items, with_parameters_of(model, world()).embed().items)
-    loss = model.loss(Batch(*torch.tensor(triples_of(split, seed=0)).T))
+    loss = model.loss(batch_of(triples_of(split, seed=0)))
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
@@ -249,7 +236,7 @@ def test_modalities_may_have_any_names(names):
 def test_features_are_not_trained():
     model = new(world(), reg=0.1)
     buffers = {name: value.clone() for name, value in model.named_buffers()}
-    model.loss(Batch(*torch.tensor([[0, 4], [0, 0], [2, 5]]))).backward()
+    model.loss(batch_of([(0, 0, 2), (4, 0, 5)])).backward()
     torch.optim.SGD(model.parameters(), lr=1.0).step()
     assert all(not value.requires_grad for value in model.buffers())
     assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())

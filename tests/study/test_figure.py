@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from reelmix.errors import ConfigError, DataError, StorageError
+from reelmix.study.drawing import WIDTH, draw
 from reelmix.study.figure import (
-    WIDTH,
     Bars,
     Chart,
     Figure,
@@ -24,7 +24,6 @@ from reelmix.study.figure import (
     Scatter,
     ScatterPanel,
     Series,
-    draw,
 )
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,7 +135,8 @@ def test_drawing_leaves_and_heeds_no_settings_of_matplotlib():
 def test_matplotlib_is_loaded_for_drawing_alone_and_pyplot_never():
     program = (
         "import sys\n"
-        "from reelmix.study.figure import Bars, Figure, Series, draw\n"
+        "from reelmix.study.drawing import draw\n"
+        "from reelmix.study.figure import Bars, Figure, Series\n"
         "assert 'matplotlib' not in sys.modules\n"
         "draw(Figure('a', '', '', Bars(('g',), (Series('s', (1.0,)),), 'y')))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

@@ -20,7 +20,7 @@ def settings_flags(
 
     Args:
         groups: heading in the help to the classes whose fields stand under it. A name that occurs in several
-            classes is one flag.
+            classes is one flag, described as in the first; its help names the defaults of all.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,10 +29,10 @@ def settings_flags(
         ]
         made: dict[str, inspect.Parameter] = {}
         for panel, classes in groups.items():
-            for config in classes:
-                for name, field in config.model_fields.items():
-                    if name not in made:
-                        made[name] = _flag(name, field, panel)
+            for name in dict.fromkeys(name for config in classes for name in config.model_fields):
+                having = [config for config in classes if name in config.model_fields]
+                if name not in made:
+                    made[name] = _flag(name, having, panel)
 
         def with_settings(**arguments: Any) -> None:
             given = {name: arguments.pop(name) for name in made}
@@ -48,11 +48,19 @@ def settings_flags(
     return decorate
 
 
-def _flag(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
+def _flag(name: str, having: list[type[Settings]], panel: str) -> inspect.Parameter:
+    field = having[0].model_fields[name]
     words = " ".join((field.description or "").split())
-    default = field.default
-    shown = ",".join(str(part) for part in default) if isinstance(default, tuple) else default
-    details = "" if shown is None else f" [default: {shown}]"
+    defaults: dict[str, list[str]] = {}
+    for config in having:
+        defaults.setdefault(_shown(config.model_fields[name]), []).append(
+            config.__name__.removesuffix("Config")
+        )
+    if len(defaults) == 1:
+        shown = next(iter(defaults))
+    else:
+        shown = "; ".join(f"{default} for {', '.join(names)}" for default, names in defaults.items())
+    details = f" [default: {shown}]" if shown else ""
     option = typer.Option(help=words + details, rich_help_panel=panel, show_default=False)
     return inspect.Parameter(
         name,
@@ -60,6 +68,13 @@ def _flag(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
         default=None,
         annotation=Annotated[_flag_type(field.annotation) | None, *_with_parser(option, field.annotation)],
     )
+
+
+def _shown(field: FieldInfo) -> str:
+    default = field.default
+    if isinstance(default, tuple):
+        return ",".join(str(part) for part in default)
+    return "" if default is None else str(default)
 
 
 def _flag_type(annotation: Any) -> Any:

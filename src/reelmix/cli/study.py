@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 from reelmix.cli.terminal import count, duration, say, table
 from reelmix.cli.tune import split_method
 from reelmix.evaluation import EvaluationConfig
+from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
 from reelmix.study.study import EXHIBITS, cells_of, exhibits, sections_of, write_study
@@ -64,7 +66,7 @@ def command(
         measuring,
         jobs=jobs,
         threads=max(1, (os.cpu_count() or 1) // jobs),
-        told=_told,
+        told=_telling(plan),
     )
     sections = sections_of(chosen, plan, measuring, outcomes)
     made = write_study(
@@ -90,11 +92,20 @@ def command(
     say(f"{'report' if name == 'all' else 'folder'}: {made}")
 
 
-def _told(cell: Cell, outcome: Outcome, done: int, total: int) -> None:
-    lost = f", {cell.ratio:.0%} lost ({cell.protocol})" if cell.protocol else ""
-    only = f", {'+'.join(cell.modalities)} alone" if cell.modalities else ""
-    trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
-    say(
-        f"{done:4} of {total}  {NAMES[cell.model]}{only}{lost}, seed {cell.rng}: "
-        f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"
-    )
+def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
+    def told(cell: Cell, outcome: Outcome, done: int, total: int) -> None:
+        usual = plan.chosen[cell.model].settings
+        fields = (MODELS | FLOORS)[cell.model].Config.model_fields
+        here = {key: cell.settings.get(key, fields[key].default) for key in {**usual, **cell.settings}}
+        words = [
+            f"{key} {value}" for key, value in here.items() if usual.get(key, fields[key].default) != value
+        ]
+        words += ["+".join(cell.modalities) + " alone"] if cell.modalities else []
+        words += [f"{cell.ratio:.0%} lost, protocol {cell.protocol}"] if cell.protocol else []
+        trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
+        say(
+            f"{done:4} of {total}  {', '.join([NAMES[cell.model], *words, f'seed {cell.rng}'])}: "
+            f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"
+        )
+
+    return told

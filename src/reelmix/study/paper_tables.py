@@ -229,7 +229,8 @@ def _tests(plan: Plan, outcomes: dict[str, list[Outcome]]) -> Table:
             "Each user's metric is averaged over the seeds; differences are DualGNN's less the other's. "
             "Intervals by paired bootstrap over users (10,000 samples); p by the Wilcoxon signed rank "
             "test, two-sided, "
-            f"corrected by Holm over the {len(NAMES) - 1} comparisons of a metric.",
+            f"corrected by Holm over the {len(NAMES) - 1} comparisons of a metric. "
+            "0.0000 means less than 0.00005.",
         ),
     )
 

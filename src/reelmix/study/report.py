@@ -11,8 +11,9 @@ from typing import Any
 
 from reelmix.errors import ConfigError
 from reelmix.files import write_atomic
+from reelmix.study.drawing import draw
 from reelmix.study.extra import optional
-from reelmix.study.figure import Figure, draw
+from reelmix.study.figure import Figure
 from reelmix.study.table import Table
 
 

@@ -11,14 +11,18 @@ from pathlib import Path
 
 from reelmix.data.describe import describe
 from reelmix.errors import ConfigError, nearest
+from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
 from reelmix.study.markdown import to_markdown
-from reelmix.study.paper_figures import FIGURES
+from reelmix.study.paper_figures import ACCURACY_FIGURES
 from reelmix.study.paper_tables import TABLES
+from reelmix.study.paper_vectors import VECTOR_FIGURES
 from reelmix.study.plan import NAMES, Exhibit, Plan
 from reelmix.study.report import Report, Section, write_report
+from reelmix.study.table import Column, Row, Table
 
-EXHIBITS: dict[str, Exhibit] = TABLES | FIGURES
+_FIGURES = ACCURACY_FIGURES | VECTOR_FIGURES
+EXHIBITS: dict[str, Exhibit] = TABLES | {name: _FIGURES[name] for name in sorted(_FIGURES)}
 """All tables and figures by name."""
 
 
@@ -115,17 +119,25 @@ def _report(sections: Sequence[Section], plan: Plan, outcomes: Mapping[str, Outc
         ("Command", command),
         ("Written", datetime.now(UTC).isoformat(timespec="minutes")),
     ]
-    facts += [(f"Settings of {NAMES[name]}", _settings(plan, name)) for name in NAMES]
-    return Report(f"The DualGNN study on {own.name}", lead, tuple(facts), tuple(sections))
+    return Report(f"The DualGNN study on {own.name}", lead, tuple(facts), (*sections, _chosen(plan)))
+
+
+def _chosen(plan: Plan) -> Section:
+    """The settings of every model."""
+    rows = [
+        Row((NAMES[name], _settings(plan, name), "search" if plan.chosen[name].tuned else "defaults"))
+        for name in NAMES
+    ]
+    columns = (Column("Model"), Column("Settings that are not the defaults"), Column("From"))
+    table = Table("settings", "The settings of every model", columns, tuple(rows))
+    return Section("settings", "Settings", (), (table,))
 
 
 def _settings(plan: Plan, name: str) -> str:
     chosen = plan.chosen[name]
-    shown = (
-        {"learning_rate": chosen.training.learning_rate} if name not in ("popularity", "ease", "gfcf") else {}
-    )
-    words = ", ".join(
+    shown = {"learning_rate": chosen.training.learning_rate} if name in MODELS else {}
+    words = (
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in {**shown, **chosen.settings}.items()
     )
-    return f"{words or 'defaults'} ({'from the search' if chosen.tuned else 'not searched'})"
+    return ", ".join(words) or "none"
