@@ -1,10 +1,10 @@
 """Where another package has a model that we have too: the same split, the same judge, one line each.
 
-Every contender has a short list of settings: nine for all that are trained by gradients, each with some numbers
-of epochs where a package has no early stopping. It chooses among them on the validation part with seed 0, is
-then trained with each seed, and judged on the test part by ``reelmix.evaluation.evaluate``. Packages that are
-not installed are left out, and a line says so. What can be compared to the last digit is, in the checks. See
-``docs/peers.md``.
+Every contender has a short list of settings: nine for all that are trained by gradients, each with some
+numbers of epochs where a package has no early stopping. It chooses among them on the validation part with
+seed 0, is then trained with each seed, and judged on the test part by ``reelmix.evaluation.evaluate``.
+Packages that are not installed are left out, and a line says so. What can be compared to the last digit is, in
+the checks. See ``docs/peers.md``.
 """
 
 from __future__ import annotations

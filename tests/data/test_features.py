@@ -152,3 +152,34 @@ def test_number_of_tokens_from_the_highest():
 def test_bad_tokens(tokens, n_tokens, text, refusal):
     items = np.array([0, 1])
     assert refusal(DataError, bag_features, items, np.array(tokens), where="t.npy", n_tokens=n_tokens) == text
+
+
+# A part of the items that have the modality
+
+
+@settings(deadline=None)
+@given(edges=EDGES, here=st.lists(st.booleans(), min_size=7, max_size=7))
+def test_a_part_of_a_bag_keeps_its_rows_and_its_tokens(edges, here):
+    items, tokens = np.array(edges, np.int64).reshape(-1, 2).T
+    bag = bag_features(items, tokens, where="t", n_tokens=5, encoder="words")
+    part = bag.only(np.array(here)[bag.items])
+    assert edges_of(part) == sorted((i, t) for i, t in edges if here[i])
+    assert part.items.tolist() == sorted({i for i, _ in edges if here[i]})
+    assert part.starts.tolist() == np.searchsorted([i for i, _ in edges_of(part)], [*part.items, 7]).tolist()
+    assert (part.starts.dtype, part.items.dtype, part.tokens.dtype) == (np.int64, np.int32, np.int32)
+    assert (part.n_tokens, part.encoder) == (5, "words")
+    assert edges_of(bag) == sorted(edges), "the whole is as it was"
+
+
+@settings(deadline=None)
+@given(
+    present=st.lists(st.booleans(), min_size=7, max_size=7),
+    here=st.lists(st.booleans(), min_size=7, max_size=7),
+)
+def test_a_part_of_vectors_keeps_its_rows(present, here):
+    items = np.flatnonzero(present)
+    whole = dense_features(items, vectors(len(items)), where="v", encoder="clip")
+    part = whole.only(np.array(here, bool)[items])
+    expected = {int(item): 2.0 * row for row, item in enumerate(items) if here[item]}
+    assert dict(zip(part.items.tolist(), part.values[:, 0].tolist(), strict=True)) == expected
+    assert (part.size, part.encoder, part.items.dtype) == (2, "clip", np.int32)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from builders import build
 from hypothesis import assume, given, settings
@@ -173,3 +176,38 @@ def test_an_unknown_method(refusal):
     assert refusal(ConfigError, unchecked, build([(1, 1)]), "randm") == (
         "split: expected a way to split, found 'randm'. Did you mean 'random'?"
     )
+
+
+# Edges that were cut
+
+
+def four_items():
+    """Items 1 to 4 in rows 0 to 3; all but the second have a look, the first two a sound."""
+    features = {
+        "visual": (pl.Series([1, 3, 4]), np.eye(3)),
+        "acoustic": (pl.Series([1, 2]), np.eye(2)),
+    }
+    pairs = [(1, 1), (1, 2), (2, 1), (3, 3), (3, 4)]
+    labels = ["train", "train", "validation", "test", "train"]
+    return build(pairs, features=features, split=labels).split()
+
+
+def test_who_has_a_modality_has_edges_in_its_graph():
+    parts = four_items()
+    assert not parts.cut
+    assert parts.edges("visual").tolist() == [True, False, True, True]
+    assert parts.edges("acoustic").tolist() == [True, True, False, False]
+
+
+def test_who_was_cut_has_the_modality_but_no_edges():
+    parts = replace(four_items(), cut={"visual": np.array([0, 1])})
+    assert parts.edges("visual").tolist() == [False, False, True, True]
+    assert parts.edges("acoustic").tolist() == [True, True, False, False]
+    assert parts.dataset.has("visual").tolist() == [True, False, True, True]
+    assert parts.matrix("train").sum() == 3, "interactions stay"
+
+
+def test_edges_are_the_callers_own():
+    parts = replace(four_items(), cut={"visual": np.array([], int)})
+    parts.edges("visual")[:] = False
+    assert parts.edges("visual").tolist() == [True, False, True, True]

@@ -43,7 +43,7 @@ Parameter names, all float64 (<m> is a modality's name):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -72,6 +72,10 @@ class DenseModality:
     """Kind "bag" only: each item's token ids. A token listed twice counts twice in the mean."""
     item_ids: bool = False
     """Whether a trained vector of each item is added to its content."""
+    cut: list[int] = field(default_factory=list)
+    """Items that have this modality, and keep their layer 0, but have no edge in its graph."""
+    unit: bool = False
+    """Whether every content vector is divided by its length."""
 
 
 @dataclass
@@ -253,7 +257,7 @@ def _propagate(
     items_of_user = [set() for _ in range(n_users)]
     users_of_item = [set() for _ in range(n_items)]
     for user, item in interactions:
-        if modality.present[item]:
+        if modality.present[item] and item not in modality.cut:
             items_of_user[user].add(item)
             users_of_item[item].add(user)
 
@@ -267,6 +271,8 @@ def _propagate(
             item_layer.append(nothing)
             continue
         row = content_of(parameters, modality, item)
+        if modality.unit:
+            row = row / _squared_norm(row).sqrt()
         if modality.item_ids:
             row = row + parameters[f"item.{modality.name}"][item]
         item_layer.append(row)
@@ -298,7 +304,7 @@ def _propagate(
 
 
 def content_of(parameters: dict[str, Tensor], modality: DenseModality, item: int) -> Tensor:
-    """Bring the content of an item that has this modality to d dimensions."""
+    """Bring the content of an item that has this modality to d dimensions, before it is scaled."""
     prefix = f"content.{modality.name}"
     if modality.kind == "bag":
         bag = modality.tokens[item]

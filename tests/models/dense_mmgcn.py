@@ -173,7 +173,7 @@ def _one_modality(
     items_of_user = [set() for _ in range(n_users)]
     users_of_item = [set() for _ in range(n_items)]
     for user, item in interactions:
-        if modality.present[item]:
+        if modality.present[item] and item not in modality.cut:
             items_of_user[user].add(item)
             users_of_item[item].add(user)
 

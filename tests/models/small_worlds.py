@@ -112,12 +112,12 @@ def batch_of(triples, rng=0):
     return Batch(*torch.tensor(triples).T, rng=rng)
 
 
-def away_from_the_start(model, seed=0, scale=1.0):
+def away_from_the_start(model, seed=0):
     """The model with random parameters: at the start some are all 0 or all 1."""
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw) * scale)
+            parameter.copy_(torch.randn(parameter.shape, generator=draw))
     return model
 
 

@@ -1,25 +1,22 @@
 """The ways from features to d dimensions, against numpy."""
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_worlds import labelled_pairs, split_of, two_modalities
 
 from reelmix.data import BagFeatures, DenseFeatures
+from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
 from reelmix.models.base import seeded
-from reelmix.models.content import make_content
+from reelmix.models.content import Contents, make_content
 
+pytestmark = pytest.mark.usefixtures("double_precision")
 N_ITEMS, D = 9, 4
 PRESENT = np.array([0, 2, 3, 5, 7, 8], np.int32)
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def features_of(size, seed=0, items=PRESENT):
@@ -197,6 +194,32 @@ def test_bag_is_the_mean_of_its_tokens_and_a_token_twice_counts_twice():
     (made() * torch.tensor(outer)).sum().backward()
     gradient = [outer[4] * 2 / 3, outer[1] * 0, outer[1] + outer[6] / 2, outer[4] / 3, outer[6] / 2]
     np.testing.assert_allclose(made.tokens.grad, gradient, atol=1e-15)
+
+
+def contents_of(unit, content):
+    words = FeatureTable(pl.Series([1, 1, 4]), np.array([0, 2, 1]), "words", kind="bag", n_tokens=3)
+    dataset = split_of(labelled_pairs(), {**two_modalities(), "words": words}).dataset
+    made = Contents(dataset, embedding_size=D, content=content, rng=seeded(3), unit=unit)
+    return {name: made[name]().detach().numpy() for name in dataset.modalities}, dataset
+
+
+@pytest.mark.parametrize("content", ["pca", "linear", "mlp"])
+def test_unit_scales_what_there_is_to_length_1_and_leaves_its_direction(content):
+    (scaled, dataset), (plain, _) = contents_of(True, content), contents_of(False, content)
+    assert list(scaled) == ["visual", "acoustic", "words"]
+    for name, vectors in scaled.items():
+        has = dataset.has(name)
+        assert not has.all() or name == "visual"
+        assert (vectors[~has] == 0).all()
+        lengths = np.linalg.norm(plain[name][has], axis=1, keepdims=True)
+        assert (np.abs(lengths - 1) > 1e-3).any()
+        np.testing.assert_allclose(vectors[has], plain[name][has] / lengths, rtol=1e-12)
+
+
+def test_unit_leaves_a_vector_of_zeros():
+    alike = split_of(labelled_pairs(), {"visual": (range(4), np.full((4, 3), 2.5))}).dataset
+    made = Contents(alike, embedding_size=D, content="pca", rng=seeded(0), unit=True)
+    assert (made["visual"]() == 0).all()
 
 
 def test_what_is_trained_and_what_is_not():

@@ -86,7 +86,8 @@ def as_dense(model: DualGNN, split: Split) -> tuple[dict[str, torch.Tensor], lis
             rows = torch.full((N_ITEMS, given.shape[1]), torch.nan)
             rows[features.items.astype(np.int64)] = given
             modality = DenseModality(name, "dense", present.tolist(), content=content, features=rows)
-        modality.item_ids = model.config.item_ids
+        modality.item_ids, modality.unit = model.config.item_ids, model.config.unit_content
+        modality.cut = list(split.cut.get(name, []))
         modalities.append(modality)
     if model.config.emphasis == "learned":
         leaf("alpha", model.alpha)
@@ -190,3 +191,38 @@ def test_every_content(content: str, item_ids: bool, emphasis: str) -> None:
 def test_one_modality_alone(modality: str) -> None:
     split = awkward_split(seed=4, bag=True).dataset.only([modality]).split("given")
     check(split, seed=2, neighbours=50)
+
+
+@pytest.mark.parametrize("content", ["pca", "identity", "linear", "mlp"])
+@pytest.mark.parametrize("item_ids", [True, False])
+def test_content_scaled_to_length_1(content: str, item_ids: bool) -> None:
+    split = awkward_split(seed=5)
+    split = with_identity_sizes(split) if content == "identity" else split
+    check(split, seed=3, content=content, item_ids=item_ids, unit_content=True, neighbours=3)
+
+
+@pytest.mark.parametrize("item_ids", [True, False])
+def test_content_of_tokens_scaled_to_length_1(item_ids: bool) -> None:
+    check(awkward_split(seed=5, bag=True), seed=3, item_ids=item_ids, unit_content=True, neighbours=3)
+
+
+CUT = [
+    {"visual": [1, 3, 4]},
+    {"visual": [0, 2], "acoustic": [3, 4], "textual": [5], "words": [1, 6]},
+    {"acoustic": [0, 1, 3, 4, 7], "words": [5]},
+    {
+        "visual": range(N_ITEMS),
+        "acoustic": range(N_ITEMS),
+        "textual": range(N_ITEMS),
+        "words": range(N_ITEMS),
+    },
+]
+"""Items that lose their edges: few, some that lack the modality anyway, all of a modality, all."""
+
+
+@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize(("content", "item_ids"), [("pca", True), ("linear", False)])
+def test_items_that_lost_their_edges_keep_their_layer_0(cut: dict, content: str, item_ids: bool) -> None:
+    split = awkward_split(seed=6, bag=True)
+    split = replace(split, cut={name: np.array(items) for name, items in cut.items()})
+    check(split, seed=4, content=content, item_ids=item_ids, layers=3, neighbours=3)

@@ -1,6 +1,7 @@
 """MMGCN against the dense reference, a case worked out by hand, and what it does with missing content."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -68,9 +69,9 @@ def as_dense(model, split):
     parameters = leaves(model)
     modalities = []
     for name, features in split.dataset.features.items():
-        present = split.dataset.has(name).tolist()
+        present, cut = split.dataset.has(name).tolist(), list(split.cut.get(name, []))
         if isinstance(features, BagFeatures):
-            modalities.append(DenseModality(name, "bag", present, tokens=tokens_of(features)))
+            modalities.append(DenseModality(name, "bag", present, tokens=tokens_of(features), cut=cut))
             continue
         content = model.config.content
         if content == "identity":
@@ -81,7 +82,7 @@ def as_dense(model, split):
             given = model.content[name].features
         rows = torch.full((N_ITEMS, given.shape[1]), torch.nan)  # nothing of an absent item may be read
         rows[features.items.astype(np.int64)] = given
-        modalities.append(DenseModality(name, "dense", present, content=content, features=rows))
+        modalities.append(DenseModality(name, "dense", present, content=content, features=rows, cut=cut))
     return parameters, modalities
 
 
@@ -137,6 +138,21 @@ def test_equals_the_dense_reference_with_every_content(content, combination):
 @pytest.mark.parametrize("modality", ["visual", "acoustic", "textual", "words"])
 def test_equals_the_dense_reference_with_one_modality_alone(modality):
     check(awkward_split(seed=6).dataset.only([modality]).split("given"), seed=7)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("combination", ["sum", "concatenation"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"visual": [0, 3, 4]},
+        {"visual": [5, 8], "words": [4, 9], "acoustic": [2, 3], "textual": [10]},
+        {name: range(N_ITEMS) for name in ("visual", "words", "acoustic")},
+    ],
+)
+def test_items_that_lost_their_edges_keep_their_layer_0(cut, combination):
+    split = replace(awkward_split(seed=8), cut={name: np.array(items) for name, items in cut.items()})
+    check(split, seed=9, combination=combination)
 
 
 # By hand: d = 1, users u0 to u2, items i0 and i1, interactions u0-i0, u0-i1 and u1-i1, one layer. User u2 is

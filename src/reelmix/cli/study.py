@@ -34,6 +34,12 @@ def command(
     seeds: Annotated[
         int, typer.Option(min=1, help="How often each model is trained, with seeds 0, 1, ...")
     ] = 3,
+    sweep_seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Seeds of the figures with many points, 5 and 9. [default: all]", show_default=False
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 200,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation metric after which training stops.")
@@ -59,7 +65,7 @@ def command(
     )
     settings = choose(tuned, training)
     measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())
-    plan = Plan(measuring.split(), settings, tuple(range(seeds)))
+    plan = Plan(measuring.split(), settings, tuple(range(seeds)), sweep_seeds)
     jobs = jobs or os.cpu_count() or 1
     outcomes = measure(
         cells_of(chosen, plan),

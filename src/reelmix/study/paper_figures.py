@@ -42,6 +42,12 @@ def _bars(plan: Plan, outcomes: Mapping[str, Sequence[Outcome]]) -> Bars:
     return Bars(tuple(written(metric) for metric in METRICS), tuple(series), "metric (0 to 1)")
 
 
+def _whiskers(plan: Plan) -> str:
+    if len(plan.seeds) == 1:
+        return f"Seed {plan.seeds[0]} alone."
+    return f"Mean over {len(plan.seeds)} seeds; whiskers: standard deviation over them."
+
+
 # Fig. 3
 
 
@@ -63,7 +69,7 @@ def _figure3(plan: Plan, found: Found) -> Section:
         "fig3",
         "Fig. 3. One modality alone, and all of them",
         "DualGNN with one modality in the whole process, user graph included, beside DualGNN with all. "
-        "Whiskers: standard deviation over seeds.",
+        + _whiskers(plan),
         _bars(plan, outcomes),
     )
     return Section("fig3", "Fig. 3: single modalities", text, figures=(figure,))
@@ -86,7 +92,7 @@ def _figure4(plan: Plan, found: Found) -> Section:
         "fig4",
         "Fig. 4. How the modalities of a user become one vector",
         "DualGNN with concatenation (Dual-CM), maximum (Dual-M) and weighted sum (Dual-WS). "
-        "Whiskers: standard deviation over seeds.",
+        + _whiskers(plan),
         _bars(plan, outcomes),
     )
     return Section("fig4", "Fig. 4: construction", text, figures=(figure,))
@@ -103,13 +109,14 @@ def _neighbours(plan: Plan) -> dict[str, list[list[Cell]]]:
 
 
 def _figure5(plan: Plan, found: Found) -> Section:
+    plan = plan.sweep()
     outcomes = {name: [found(cells) for cells in row] for name, row in _neighbours(plan).items()}
     figures = tuple(
         Figure(
             f"fig5_{metric.partition('@')[0]}",
             f"Fig. 5. {written(metric)} against the number of neighbours",
             "DualGNN with the K users that share most items, weighed alike (Mean) or by a softmax over the "
-            "number of common items (Softmax). Whiskers: standard deviation over seeds.",
+            "number of common items (Softmax). " + _whiskers(plan),
             _lines(NEIGHBOURS, "neighbours K", outcomes, metric, len(plan.seeds) > 1),
         )
         for metric in METRICS
@@ -162,6 +169,7 @@ def _losing(plan: Plan, protocol: Protocol) -> dict[str, list[list[Cell]]]:
 
 
 def _figure9(plan: Plan, found: Found) -> Section:
+    plan = plan.sweep()
     tables: list[Table] = []
     figures: list[Figure] = []
     text: list[str] = []
@@ -172,9 +180,7 @@ def _figure9(plan: Plan, found: Found) -> Section:
             Figure(
                 f"fig9_{protocol}",
                 f"Fig. 9, protocol {protocol!r}. Recall@10 when items lose modalities",
-                f"{_LOST[protocol]} At 100 % every item lacks one modality. Whiskers: standard deviation "
-                "over "
-                "seeds.",
+                f"{_LOST[protocol]} At 100 % every item lacks one modality. {_whiskers(plan)}",
                 _lines(RATIOS, "items that lost a modality", named, "recall@10", len(plan.seeds) > 1, True),
             )
         )
@@ -249,10 +255,10 @@ def _flat(rows: Mapping[str, Sequence[Sequence[Cell]]]) -> list[Cell]:
 ACCURACY_FIGURES: dict[str, Exhibit] = {
     "fig3": Exhibit("single modalities", lambda plan: _flat({"": list(_single(plan).values())}), _figure3),
     "fig4": Exhibit("construction", lambda plan: _flat({"": list(_constructed(plan).values())}), _figure4),
-    "fig5": Exhibit("number of neighbours", lambda plan: _flat(_neighbours(plan)), _figure5),
+    "fig5": Exhibit("number of neighbours", lambda plan: _flat(_neighbours(plan.sweep())), _figure5),
     "fig9": Exhibit(
         "missing modalities",
-        lambda plan: [cell for protocol in LOSING for cell in _flat(_losing(plan, protocol))],
+        lambda plan: [cell for protocol in LOSING for cell in _flat(_losing(plan.sweep(), protocol))],
         _figure9,
     ),
 }

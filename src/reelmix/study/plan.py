@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,17 @@ class Plan:
         split: the data.
         chosen: the settings of each model.
         seeds: of the trainings; the first one's vectors are kept.
+        sweep_seeds: how many of the seeds the figures with many points use (5 and 9); None uses all.
     """
 
     split: Split
     chosen: Mapping[str, Chosen]
     seeds: tuple[int, ...]
+    sweep_seeds: int | None = None
+
+    def sweep(self) -> Plan:
+        """The same plan with the seeds of the figures with many points."""
+        return replace(self, seeds=self.seeds[: self.sweep_seeds])
 
     def cells(
         self,
