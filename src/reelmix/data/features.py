@@ -33,6 +33,10 @@ class DenseFeatures:
         """The features of a part of the items that have them, in their old rows."""
         return DenseFeatures(self.items[here], self.values[here], self.encoder)
 
+    def rearranged(self, source: Int[np.ndarray, " present"]) -> DenseFeatures:
+        """The same items, the k-th with the content of the ``source[k]``-th."""
+        return replace(self, values=self.values[source])
+
     def take(self, keep: Bool[np.ndarray, " item"]) -> DenseFeatures:
         """The features of the kept items, in their new rows."""
         kept = self.only(keep[self.items])
@@ -68,6 +72,12 @@ class BagFeatures:
         starts = np.concatenate([[0], np.cumsum(lengths[here])]).astype(np.int64)
         tokens = self.tokens[np.repeat(here, lengths)]
         return BagFeatures(self.items[here], starts, tokens, self.n_tokens, self.encoder)
+
+    def rearranged(self, source: Int[np.ndarray, " present"]) -> BagFeatures:
+        """The same items, the k-th with the content of the ``source[k]``-th."""
+        bags = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in source]
+        starts = np.concatenate([[0], np.cumsum([len(bag) for bag in bags])]).astype(np.int64)
+        return replace(self, starts=starts, tokens=np.concatenate(bags) if bags else self.tokens)
 
     def take(self, keep: Bool[np.ndarray, " item"]) -> BagFeatures:
         """The features of the kept items, in their new rows."""

@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from reelmix.data import Split
+from reelmix.data import BagFeatures, DenseFeatures, Split
 
-Protocol = Literal["edges", "features"]
+Protocol = Literal["edges", "features", "shuffle"]
 """What an item that loses a modality loses.
 
 ``edges``: its edges leave the modality's graph, its content stays at layer 0, as in the paper. ``features``:
-the content is unknown too, as in life.
+the content is unknown too, as in life. ``shuffle``: only that it is its own: the items that have a modality
+exchange their content, a control of whether content matters at all.
 """
 
 
@@ -27,13 +28,26 @@ def lose_modalities(split: Split, ratio: float, protocol: Protocol, *, rng: int)
     Args:
         split: whose dataset has the modalities.
         ratio: share of the items, 0 to 1.
-        protocol: what is lost.
+        protocol: what is lost. ``shuffle`` takes ``ratio`` of the items of every modality.
         rng: seed of the draw.
     """
     dataset = split.dataset
+    if protocol == "shuffle":
+        return _shuffled(split, ratio, rng)
     order = np.random.default_rng(rng).permutation(dataset.n_items)[: round(ratio * dataset.n_items)]
     lost = {name: order[place :: len(dataset.modalities)] for place, name in enumerate(dataset.modalities)}
     if protocol == "edges":
         return replace(split, cut=lost)
     features = {name: kept.only(~np.isin(kept.items, lost[name])) for name, kept in dataset.features.items()}
     return replace(split, dataset=replace(dataset, features=features))
+
+
+def _shuffled(split: Split, ratio: float, rng: int) -> Split:
+    draws = np.random.default_rng(rng)
+    features: dict[str, DenseFeatures | BagFeatures] = {}
+    for name, own in split.dataset.features.items():
+        chosen = np.sort(draws.permutation(len(own.items))[: round(ratio * len(own.items))])
+        source = np.arange(len(own.items))
+        source[chosen] = draws.permutation(chosen)
+        features[name] = own.rearranged(source)
+    return replace(split, dataset=replace(split.dataset, features=features))

@@ -167,7 +167,7 @@ def _table3(plan: Plan, found: Found) -> Section:
         ),
         tuple(rows),
         (
-            _seeds(plan),
+            seeds_note(plan),
             "%Improv.: DualGNN over the best of the paper's five baselines, in percent of it; the floors "
             "(the first three rows) do not count among them.",
             "The last column: how many distinct items stand in the lists of 20 of all users.",
@@ -296,7 +296,7 @@ def _table4(plan: Plan, found: Found) -> Section:
         (
             "Dual-A: the mean over modalities instead of a learned emphasis. Dual-U: without the user graph. "
             "Dual-A-U: neither. All with the settings chosen for DualGNN.",
-            _seeds(plan),
+            seeds_note(plan),
             OTHER_DATA,
         ),
     )
@@ -310,7 +310,8 @@ def _table4(plan: Plan, found: Found) -> Section:
     return Section("table4", "Table IV: ablation", text, (mark_best(table, titles),))
 
 
-def _seeds(plan: Plan) -> str:
+def seeds_note(plan: Plan) -> str:
+    """What a table's numbers are over, and where the settings come from."""
     seeds = ", ".join(str(seed) for seed in plan.seeds)
     untuned = [
         NAMES[name] for name, chosen in plan.chosen.items() if not chosen.tuned and name != "popularity"

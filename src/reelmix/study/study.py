@@ -13,6 +13,7 @@ from reelmix.data.describe import describe
 from reelmix.errors import ConfigError, nearest
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
+from reelmix.study.control import CONTROL
 from reelmix.study.markdown import to_markdown
 from reelmix.study.paper_figures import ACCURACY_FIGURES
 from reelmix.study.paper_tables import TABLES
@@ -22,7 +23,11 @@ from reelmix.study.report import Report, Section, write_report
 from reelmix.study.table import Column, Row, Table
 
 _FIGURES = ACCURACY_FIGURES | VECTOR_FIGURES
-EXHIBITS: dict[str, Exhibit] = TABLES | {name: _FIGURES[name] for name in sorted(_FIGURES)}
+EXHIBITS: dict[str, Exhibit] = {
+    **TABLES,
+    **{name: _FIGURES[name] for name in sorted(_FIGURES)},
+    "control": CONTROL,
+}
 """All tables and figures by name."""
 
 
