@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
-from scipy.linalg import inv
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 
 from reelmix.models.floor import ItemItemFloor
@@ -33,9 +33,13 @@ class EASE(ItemItemFloor):
     config: EASEConfig
 
     def _item_item(self, interactions: csr_array) -> Float[np.ndarray, "item item"]:
-        gram = (interactions.T @ interactions).toarray()
+        gram = (interactions.T @ interactions).toarray(order="F")
         np.fill_diagonal(gram, gram.diagonal() + self.config.reg)
-        precision = inv(gram, overwrite_a=True)
+        # positive definite: by Cholesky half the work of a general inverse; the lower half is left as it was
+        factorise, invert = get_lapack_funcs(("potrf", "potri"), (gram,))
+        factor, _ = factorise(gram, overwrite_a=True)
+        upper, _ = invert(factor, overwrite_c=True)
+        precision = np.triu(upper) + np.triu(upper, 1).T
         precision /= -precision.diagonal()
         np.fill_diagonal(precision, 0.0)
         return precision

@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
+from reelmix.graph.cache import cached
 from reelmix.models.floor import ItemItemFloor
 from reelmix.settings import Settings
 
@@ -50,7 +51,11 @@ class GFCF(ItemItemFloor):
         linear = (scaled.T @ scaled).toarray()
         e = self.config.exponent
         linear *= _power(item_degree, -e)[:, None] * _power(item_degree, e)
-        vectors = _right_singular_vectors(scaled, self.config.rank)
+        key = ("singular-vectors-1", scaled.indices, scaled.indptr, self.config.rank)
+        found = cached(
+            "singular-vectors", key, lambda: {"v": _right_singular_vectors(scaled, self.config.rank)}
+        )
+        vectors = found["v"]
         left = _power(item_degree, -0.5)[:, None] * vectors
         right = _power(item_degree, 0.5)[:, None] * vectors
         return linear + self.config.weight * (left @ right.T)
