@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -133,12 +134,10 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
         connection.send(("report", value))
         return connection.recv()
 
-    while True:
-        try:
+    with suppress(EOFError, ConnectionError):  # nobody is left to hear of it: the parent has ended
+        while True:
             task = connection.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            connection.send(("result", work(task, report)))
-        except ReelmixError as error:
-            connection.send(("error", (type(error), vars(error))))
+            try:
+                connection.send(("result", work(task, report)))
+            except ReelmixError as error:
+                connection.send(("error", (type(error), vars(error))))
