@@ -66,14 +66,12 @@ def command(
     jobs = jobs or os.cpu_count() or 1
     trying = Trying(data, split_method(split), only, rng)
     search = Search(out, trials=trials, training=training, rng=rng)
-    best: dict[str, float] = {}
 
-    def told(model: str, trial: Trial) -> None:
-        best[model] = max(best.get(model, 0.0), trial.metric)
+    def told(model: str, trial: Trial, best: Trial) -> None:
         ended = "pruned" if trial.pruned else "" if trial.epochs == 0 else f"best of {trial.epochs} epochs"
         say(
             f"{model:10} trial {trial.number:3}  {validation_metric} {trial.metric:.4f}  "
-            f"best {best[model]:.4f}  {duration(trial.seconds):>12}  {ended}"
+            f"best {best.metric:.4f}  {duration(trial.seconds):>12}  {ended}"
         )
 
     threads = max(1, (os.cpu_count() or 1) // jobs)

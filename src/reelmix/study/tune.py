@@ -176,7 +176,7 @@ class Search:
         *,
         jobs: int = 1,
         threads: int = 1,
-        told: Callable[[str, Trial], None] = lambda model, trial: None,
+        told: Callable[[str, Trial, Trial], None] = lambda model, trial, best: None,
     ) -> dict[str, list[Trial]]:
         """Searches for each model until its budget is used up.
 
@@ -185,7 +185,7 @@ class Search:
             trying: does a trial.
             jobs: trials at a time.
             threads: threads of each.
-            told: is told of every trial that ends.
+            told: is told of every trial that ends: the model, the trial, the best one so far.
 
         Returns:
             All trials of each model, those of earlier runs too, in the order they began.
@@ -198,7 +198,9 @@ class Search:
 
         def done(task: Try, epochs: list[Epoch]) -> None:
             self._finish(task, epochs)
-            told(task.model, self.tried(task.model)[-1])
+            trials = self.tried(task.model)
+            trial = next(trial for trial in trials if trial.number == task.number)
+            told(task.model, trial, best_of(trials))
             if self._left(task.model) == 0 and not any(model == task.model for model, _ in self.running):
                 self._keep(task.model)
 
