@@ -107,7 +107,7 @@ def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
             f"{key} {value}" for key, value in here.items() if usual.get(key, fields[key].default) != value
         ]
         words += ["+".join(cell.modalities) + " alone"] if cell.modalities else []
-        words += [f"{cell.ratio:.0%} lost, protocol {cell.protocol}"] if cell.protocol else []
+        words += [f"{cell.protocol} {cell.ratio:.0%}"] if cell.protocol else []
         trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
         say(
             f"{done:4} of {total}  {', '.join([NAMES[cell.model], *words, f'seed {cell.rng}'])}: "
