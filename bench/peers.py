@@ -1,10 +1,10 @@
 """Where another package has a model that we have too: the same split, the same judge, one line each.
 
-Every contender has a short list of settings: nine for all that are trained by gradients, each with some
-numbers of epochs where a package has no early stopping. It chooses among them on the validation part with
-seed 0, is then trained with each seed, and judged on the test part by ``reelmix.evaluation.evaluate``.
-Packages that are not installed are left out, and a line says so. What can be compared to the last digit is, in
-the checks. See ``docs/peers.md``.
+Every contender has a short list of four settings, chooses among them on the validation part with seed 0, is
+then trained with each seed, and judged on the test part by ``reelmix.evaluation.evaluate``. Training stops
+early by the same rule wherever it can be stopped; implicit has a list of iterations instead. Packages that
+are not installed are left out, and a line says so. What can be compared to the last digit is, in the checks.
+See ``docs/peers.md``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -50,8 +50,8 @@ from reelmix.training.trainer import Trainer
 Settings = dict[str, Any]
 PACKAGES = ("torch_geometric", "cornac", "implicit")
 JUDGED = EvaluationConfig(at=(20,), metrics=("recall", "ndcg"))
-SIZE, BATCH = 64, 2048
-RATES, REGS = (1e-3, 5e-3, 2e-2), (1e-4, 1e-2, 1e-1)
+SIZE = 64
+LOOP = {"epochs": 100, "batch_size": 2048, "patience": 10}
 
 
 @dataclass(frozen=True)
@@ -91,32 +91,39 @@ def grid(**choices: Iterable[Any]) -> list[Settings]:
 
 def contenders() -> list[Contender]:
     """Ours and theirs, the compared ones next to each other."""
-    adam = grid(learning_rate=RATES, reg=REGS)
-    bpr = grid(learning_rate=(5e-3, 1e-2, 5e-2), regularization=REGS, iterations=(10, 30, 50, 100, 300))
-    epochs = (10, 25, 50)
-    mended = [
-        {"learning_rate": rate, "lambda_w": reg, "lambda_b": reg, "batch_size": BATCH, "n_epochs": n}
-        for rate, reg, n in product(RATES, REGS, epochs)
-    ]
-    # as it is, the likelihood of a batch has batch_size ** 2 terms (see likelihood_shape): its L2 weights are
-    # multiplied by the batch size, so that the list holds the same balance of the two
-    scaled = [{**s, "lambda_w": s["lambda_w"] * BATCH, "lambda_b": s["lambda_b"] * BATCH} for s in mended]
+    rates = (5e-3, 2e-2)
+    weak = grid(learning_rate=rates, reg=(1e-4, 1e-2))
+    strong = grid(learning_rate=rates, reg=(1e-2, 1e-1))
+    steps = grid(learning_rate=(5e-3, 1e-2), regularization=(1e-4, 1e-2), iterations=(10, 30, 50, 100))
     ridge = (1.0, 10.0, 100.0, 500.0)
+    own = [{"batch_size": 100, "learning_rate": 0.005, "lambda_w": 0.01, "lambda_b": 0.01}]
     return [
-        Contender("LightGCN, 3 layers", "reelmix", None, adam, ours(LightGCN, layers=3)),
-        Contender("LightGCN, 3 layers", "PyG", "torch_geometric", adam, ours(PygLightGCN, layers=3)),
-        Contender("VBPR", "reelmix", None, adam, ours(VBPR)),
-        Contender("VBPR", "cornac, its defaults", "cornac", grid(n_epochs=epochs), cornac_vbpr),
-        Contender("VBPR", "cornac", "cornac", scaled, cornac_vbpr),
-        Contender("VBPR", "cornac, loss mended", "cornac", mended, mended_cornac_vbpr),
-        Contender("BPR, no layers", "reelmix", None, adam, ours(LightGCN, layers=0)),
-        Contender("BPR, no layers", "implicit", "implicit", bpr, implicit_bpr),
+        Contender("LightGCN", "reelmix", None, weak, ours(LightGCN, layers=3)),
+        Contender("LightGCN", "PyG", "torch_geometric", weak, ours(PygLightGCN, layers=3)),
+        Contender("VBPR", "reelmix", None, strong, ours(VBPR)),
+        Contender("VBPR", "cornac, its defaults", "cornac", own, cornac_vbpr),
+        Contender("VBPR", "cornac, mended", "cornac", [as_cornac(s) for s in strong], mended_cornac_vbpr),
+        Contender("VBPR", "cornac", "cornac", [as_cornac(s, square=True) for s in strong], cornac_vbpr),
+        Contender("BPR", "reelmix", None, strong, ours(LightGCN, layers=0)),
+        Contender("BPR", "implicit", "implicit", steps, implicit_bpr),
         Contender("EASE", "reelmix", None, grid(reg=ridge), our_ease, chance=False),
         Contender("EASE", "cornac", "cornac", grid(lamb=ridge, posB=(False,)), cornac_ease, chance=False),
         Contender(
-            "EASE", "cornac, its posB", "cornac", grid(lamb=ridge, posB=(True,)), cornac_ease, chance=False
+            "EASE", "cornac, posB", "cornac", grid(lamb=ridge, posB=(True,)), cornac_ease, chance=False
         ),
     ]
+
+
+def as_cornac(settings: Settings, *, square: bool = False) -> Settings:
+    """Our settings of VBPR in cornac's words.
+
+    The likelihood of its batch has ``batch_size ** 2`` terms (see ``likelihood_shape``): ``square`` takes
+    the weights of the L2 terms times the batch size, which keeps their balance.
+    """
+    batch = LOOP["batch_size"]
+    weight = settings["reg"] * (batch if square else 1)
+    rate = settings["learning_rate"]
+    return {"learning_rate": rate, "lambda_w": weight, "lambda_b": weight, "batch_size": batch}
 
 
 # Ours, and PyG's in our loop
@@ -166,7 +173,7 @@ def ours(kind: type[Model], **fixed: Any) -> Callable[[Split, Settings, int], Tr
         own = {key: value for key, value in settings.items() if key in kind.Config.model_fields}
         loop = {key: value for key, value in settings.items() if key not in own}
         model = kind(embedding_size=SIZE, **own, **fixed).build(split, rng=rng)
-        config = TrainingConfig(**{"epochs": 100, "batch_size": BATCH, **loop})
+        config = TrainingConfig(**LOOP, **loop)
         validating = 0.0
 
         def validate(model: Model) -> float:
@@ -234,15 +241,58 @@ def scaled_features(split: Split) -> Float32[np.ndarray, "item feature"]:
 
 
 def cornac_vbpr(split: Split, settings: Settings, rng: int) -> Trained:
-    """cornac's VBPR: its loop, its sampler, its loss."""
+    """cornac's VBPR: its loop, its sampler, its loss; watched, and stopped early by our rule."""
     from cornac import models as peer
 
     data = cornac_data(split, rng, features=True)
-    model = peer.VBPR(k=SIZE, k2=SIZE, seed=rng, verbose=False, **settings)
-    with cpu() as seconds, redirect_stdout(io.StringIO()):
+    model = peer.VBPR(k=SIZE, k2=SIZE, n_epochs=LOOP["epochs"], seed=rng, verbose=False, **settings)
+    watch = Watch(split, data.item_image.features, data.num_batches(settings["batch_size"]))
+    with (
+        cpu() as seconds,
+        redirect_stdout(io.StringIO()),
+        mock.patch("torch.optim.Adam", watch.adam),
+        suppress(Enough),
+    ):
         model.fit(data)
-    scorer = VectorScorer(model.get_user_vectors(), model.get_item_vectors())
-    return Trained(scorer, seconds(), settings["n_epochs"])
+    return Trained(watch.best, seconds() - watch.seconds, watch.best_epoch)
+
+
+class Enough(Exception):  # noqa: N818 - nothing went wrong
+    """Validation has not become better for long enough."""
+
+
+class Watch:
+    """Looks at cornac's parameters after each epoch, as cornac has no early stopping of its own."""
+
+    def __init__(self, split: Split, features: Float32[np.ndarray, "item feature"], batches: int) -> None:
+        self.split, self.features, self.batches = split, torch.from_numpy(features), batches
+        self.steps, self.metric, self.best_epoch, self.seconds = 0, -1.0, 0, 0.0
+        self.best: VectorScorer | None = None
+        self.make = torch.optim.Adam
+
+    def adam(self, parameters: list[Tensor], **options: Any) -> torch.optim.Optimizer:
+        """Stands in for ``torch.optim.Adam``."""
+        optimiser = self.make(parameters, **options)
+        optimiser.register_step_post_hook(lambda *_: self._after_step([p.detach() for p in parameters]))
+        return optimiser
+
+    def _after_step(self, parameters: list[Tensor]) -> None:
+        self.steps += 1
+        epoch, batch = divmod(self.steps, self.batches)
+        if batch:
+            return
+        with cpu() as seconds:
+            item_bias, user, item, user_content, weights, content_bias = parameters
+            bias = item_bias[:, None] + self.features @ content_bias
+            items = torch.cat([item, self.features @ weights, bias], dim=1)
+            users = torch.cat([user, user_content, torch.ones(len(user), 1)], dim=1)
+            scorer = VectorScorer(users.numpy(), items.numpy())
+            found = validation(self.split, scorer)
+        self.seconds += seconds()
+        if found > self.metric:
+            self.metric, self.best_epoch, self.best = found, epoch, scorer
+        elif epoch - self.best_epoch >= LOOP["patience"]:
+            raise Enough
 
 
 def mended_cornac_vbpr(split: Split, settings: Settings, rng: int) -> Trained:
@@ -306,7 +356,7 @@ def fitted_implicit(split: Split, rng: int, **settings: Any) -> tuple[Any, float
 
 def same_lightgcn(split: Split) -> dict[str, float]:
     """Our LightGCN and PyG's with the same tables: vectors, loss, gradient, and where an epoch leads both."""
-    reg, config = 0.01, TrainingConfig(epochs=1, batch_size=BATCH)
+    reg, config = 0.01, TrainingConfig(**LOOP)
     mine, theirs = (
         kind(embedding_size=SIZE, layers=3, reg=reg).build(split) for kind in (LightGCN, PygLightGCN)
     )
@@ -362,8 +412,11 @@ def likelihood_shape(split: Split) -> list[int]:
         shapes.append(list(scores.shape))
         return log_sigmoid(scores)
 
-    with mock.patch("torch.nn.functional.logsigmoid", seen):
-        cornac_vbpr(split, {"n_epochs": 1, "batch_size": 100}, 0)
+    def no_more(*_: Any, **__: Any) -> None:
+        raise Enough
+
+    with mock.patch("torch.nn.functional.logsigmoid", seen), mock.patch.object(Tensor, "backward", no_more):
+        cornac_vbpr(split, {"batch_size": 100}, 0)
     return shapes[0]
 
 
@@ -534,9 +587,16 @@ def main() -> None:
         split = Dataset.read(arguments.data).split()
     except ReelmixError as error:
         raise SystemExit(str(error)) from None
-    result: Settings = {"about": about(split, arguments.seeds), "rows": [], "checks": {}, "left out": []}
+    result: Settings = {"about": about(split, arguments.seeds), "left out": [], "checks": {}, "rows": []}
+    if arguments.only and arguments.out.exists():
+        before = json.loads(arguments.out.read_text())
+        if before["about"] == result["about"]:  # the other models' results stay
+            result["checks"] = before["checks"]
+            result["rows"] = [row for row in before["rows"] if row["model"] != arguments.only]
 
     def keep() -> None:
+        order = [(contender.model, contender.what) for contender in contenders()]
+        result["rows"].sort(key=lambda row: order.index((row["model"], row["what"])))
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
     here = [name for name in PACKAGES if find_spec(name)]
@@ -545,13 +605,13 @@ def main() -> None:
             result["left out"].append(name)
             say(f"{name} is not installed and left out; to have it compared: pip install {name}")
     for package, title, check in CHECKS:
-        if package in here:
+        if package in here and title.startswith(arguments.only):
             result["checks"][title] = check(split)
             say(f"{title}: {json.dumps(result['checks'][title])}")
             keep()
     mine: dict[str, np.ndarray] = {}
     for contender in contenders():
-        if contender.package in (None, *here) and contender.model.startswith(arguments.only):
+        if contender.package in (None, *here) and arguments.only in ("", contender.model):
             row, users = judged(contender, split, arguments.seeds)
             if contender.package:
                 compared(row, users, mine[contender.model])
@@ -569,7 +629,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="dataset folder")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0 to this less one (default 3)")
     parser.add_argument("--out", type=Path, default=Path("bench/peers.json"), help="keep the results here")
-    parser.add_argument("--only", default="", choices=("LightGCN", "VBPR", "BPR", "EASE"), help="one model")
+    parser.add_argument(
+        "--only",
+        default="",
+        choices=("LightGCN", "VBPR", "BPR", "EASE"),
+        help="one model; the rest of --out stays",
+    )
     return parser.parse_args()
 
 

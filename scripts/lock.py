@@ -46,7 +46,8 @@ def write() -> int:
         pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--upgrade", "pip"], check=True)  # --group needs pip 25.1 or later
         subprocess.run(
-            [*pip, *PINNED, "--editable", f"{ROOT}[study]", "--group", f"{ROOT}/pyproject.toml:dev"], check=True
+            [*pip, *PINNED, "--editable", f"{ROOT}[study]", "--group", f"{ROOT}/pyproject.toml:dev"],
+            check=True,
         )
         frozen = subprocess.run(
             [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True

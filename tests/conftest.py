@@ -9,6 +9,8 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
+from one_process import one_after_the_other
+
 # beartype knows typing.Self only where it decorates a whole class; here it decorates function by function.
 install_import_hook(
     "reelmix",
@@ -40,6 +42,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches and studies do their work here, and not in processes that take seconds to start."""
+    monkeypatch.setattr("reelmix.study.tune.work_through", one_after_the_other)
+    monkeypatch.setattr("reelmix.study.cells.work_through", one_after_the_other)
 
 
 @pytest.fixture(scope="session")

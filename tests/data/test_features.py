@@ -183,3 +183,31 @@ def test_a_part_of_vectors_keeps_its_rows(present, here):
     expected = {int(item): 2.0 * row for row, item in enumerate(items) if here[item]}
     assert dict(zip(part.items.tolist(), part.values[:, 0].tolist(), strict=True)) == expected
     assert (part.size, part.encoder, part.items.dtype) == (2, "clip", np.int32)
+
+
+@settings(deadline=None)
+@given(edges=EDGES.filter(bool), data=st.data())
+def test_a_bag_may_get_the_tokens_of_others(edges, data):
+    items, tokens = np.array(edges, np.int64).T
+    bag = bag_features(items, tokens, where="t", n_tokens=5, encoder="words")
+    source = data.draw(st.permutations(range(len(bag.items))))
+    other = bag.rearranged(np.array(source))
+    owners = dict(zip(bag.items.tolist(), bag.items[source].tolist(), strict=True))
+    assert edges_of(other) == sorted((i, t) for i in owners for o, t in edges if o == owners[i])
+    assert (other.items.tolist(), other.n_tokens, other.encoder) == (bag.items.tolist(), 5, "words")
+    assert (other.starts.dtype, other.tokens.dtype) == (np.int64, np.int32)
+
+
+def test_items_may_get_the_vectors_of_others():
+    features = dense_features(np.array([1, 4, 6]), vectors(3), where="v", encoder="clip")
+    other = features.rearranged(np.array([2, 0, 1]))
+    assert other.values.tolist() == [[4, 5], [0, 1], [2, 3]]
+    assert (other.items.tolist(), other.encoder) == ([1, 4, 6], "clip")
+    assert features.values.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_no_item_has_no_vector_to_give():
+    none = np.array([], int)
+    bag = bag_features(none, none, where="t", n_tokens=3).rearranged(none)
+    assert (bag.starts.tolist(), bag.tokens.tolist(), bag.n_tokens) == ([0], [], 3)
+    assert dense_features(none, np.zeros((0, 4)), where="v").rearranged(none).values.shape == (0, 4)

@@ -216,3 +216,58 @@ def test_dualgnn_of_both_protocols_differ_by_layer_0_alone():
         kept, unknown = (model.embed() for model in models)
     torch.testing.assert_close(kept.users, unknown.users)
     torch.testing.assert_close(kept.items, unknown.items)
+
+
+# The control: content of other items
+
+
+def content_of(split):
+    """By modality and item, what is known of it."""
+    known = {}
+    for name, features in split.dataset.features.items():
+        for row, item in enumerate(features.items.tolist()):
+            if isinstance(features, BagFeatures):
+                one = features.tokens[features.starts[row] : features.starts[row + 1]]
+            else:
+                one = features.values[row]
+            known[name, item] = tuple(one.tolist())
+    return known
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from([WHOLE, HOLED]), st.floats(0, 1), st.integers(0, 2**32))
+def test_shuffled_items_have_the_content_of_others(split, ratio, rng):
+    before, found = content_of(split), lose_modalities(split, ratio, "shuffle", rng=rng)
+    after = content_of(found)
+    assert after.keys() == before.keys(), "who has a modality has it still"
+    for name in NAMES:
+        own, new = ([known[key] for key in before if key[0] == name] for known in (before, after))
+        assert sorted(new) == sorted(own)
+        assert sum(a != b for a, b in zip(own, new, strict=True)) <= round(ratio * len(own))
+        np.testing.assert_array_equal(found.edges(name), split.edges(name))
+    assert found.train is split.train
+
+
+def test_all_content_is_exchanged_and_each_modality_by_itself():
+    found = content_of(lose_modalities(WHOLE, 1.0, "shuffle", rng=0))
+    before = content_of(WHOLE)
+    givers = {}
+    for name in ("visual", "acoustic"):
+        owner = {value: item for (modality, item), value in before.items() if modality == name}
+        givers[name] = [owner[found[name, item]] for item in range(N_ITEMS)]
+        assert sorted(givers[name]) == list(range(N_ITEMS))
+        assert sum(giver == item for item, giver in enumerate(givers[name])) <= 4  # 1 is expected
+    assert sum(a == b for a, b in zip(givers["visual"], givers["acoustic"], strict=True)) <= 4
+    again, other = (content_of(lose_modalities(WHOLE, 1.0, "shuffle", rng=rng)) for rng in (0, 1))
+    assert again == found != other
+
+
+def test_a_shuffle_of_nothing_changes_nothing():
+    found = lose_modalities(HOLED, 0.0, "shuffle", rng=0)
+    assert found.dataset.content_hash == HOLED.dataset.content_hash
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "lr_gccf", "star_gcn"])
+def test_a_shuffle_is_nothing_to_who_knows_no_content(name):
+    found = lose_modalities(HOLED, 1.0, "shuffle", rng=0)
+    np.testing.assert_array_equal(vectors(name, found), vectors(name, HOLED))

@@ -61,8 +61,8 @@ class Factors(Model):
 
     def loss(self, batch):
         assert self.training
-        self.batches.append([rows.tolist() for rows in batch])
-        users, (positives, negatives) = self.users[batch.users], (self.items[rows] for rows in batch[1:])
+        self.batches.append([rows.tolist() for rows in batch[:3]])
+        users, (positives, negatives) = self.users[batch.users], (self.items[rows] for rows in batch[1:3])
         return bpr((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
 
 

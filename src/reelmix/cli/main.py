@@ -100,10 +100,18 @@ def _misused(error: Any) -> int:
     return fail(f"{message}{stop} See {typed} --help.", code=error.exit_code)
 
 
+def _heard(command: Any) -> Any:
+    """What the command returns; on Ctrl-C typer returns 130 without a word, which is said here."""
+    status = command(prog_name="reelmix", standalone_mode=False)
+    if status == 130:
+        raise KeyboardInterrupt
+    return status
+
+
 def run() -> None:
     """What the installed program calls: the user's own mistakes end in one line, never in a traceback."""
     try:
-        sys.exit(get_command(application)(prog_name="reelmix", standalone_mode=False))
+        sys.exit(_heard(get_command(application)))
     except ReelmixError as error:
         sys.exit(fail(str(error)))
     except UsageError as error:

@@ -17,7 +17,7 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
-from reelmix.study.study import EXHIBITS, cells_of, exhibits, sections_of, write_study
+from reelmix.study.study import EXHIBITS, cells_of, exhibits, require_packages, sections_of, write_study
 from reelmix.training.config import TrainingConfig
 
 
@@ -60,6 +60,7 @@ def command(
     exhibits share what they have in common.
     """
     chosen = exhibits(name)
+    require_packages()
     training = TrainingConfig.read(
         {"epochs": epochs, "patience": patience, "batch_size": batch_size}, where="study"
     )

@@ -91,6 +91,13 @@ def model_names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names == ["all"]:
         return list(SPACES)
+    if not names:
+        raise ConfigError(
+            expected="at least one model",
+            found=repr(text),
+            where="models",
+            fix=f"Write all, or some of: {', '.join(SPACES)}.",
+        )
     for name in names:
         if name not in SPACES:
             raise ConfigError(

@@ -14,6 +14,7 @@ from reelmix.errors import ConfigError, nearest
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
 from reelmix.study.control import CONTROL
+from reelmix.study.extra import optional
 from reelmix.study.markdown import to_markdown
 from reelmix.study.paper_figures import ACCURACY_FIGURES
 from reelmix.study.paper_tables import TABLES
@@ -29,6 +30,16 @@ EXHIBITS: dict[str, Exhibit] = {
     "control": CONTROL,
 }
 """All tables and figures by name."""
+
+
+def require_packages() -> None:
+    """Misses a package before hours of training, not after.
+
+    Raises:
+        ConfigError: one that tables, figures and reports need is not installed.
+    """
+    for package in ("matplotlib", "sklearn", "jinja2"):
+        optional(package)
 
 
 def exhibits(name: str) -> dict[str, Exhibit]:

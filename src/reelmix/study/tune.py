@@ -17,7 +17,7 @@ import tomli_w
 
 from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
-from reelmix.errors import ConfigError, RunError
+from reelmix.errors import ConfigError, DataError, RunError
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
@@ -39,7 +39,7 @@ class Trial:
         number: its place in the model's search, from 0.
         settings: the model's settings and the learning rate, as tried.
         metric: the best validation metric; of a pruned trial, the best until then.
-        pruned: whether it was given up before its end.
+        pruned: whether it was given up before its end, or training diverged.
         epochs: how many were trained; 0 for a floor.
         best_epoch: the epoch of ``metric``.
         seconds: how long it took.
@@ -89,6 +89,10 @@ class Trying:
             dataset = dataset.only(list(self.modalities))
         return dataset.split(self.method, rng=self.rng)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker is sent: not the data, which it reads itself."""
+        return {key: value for key, value in vars(self).items() if key != "split"}
+
     def __call__(self, task: Try, report: Report) -> list[Epoch]:
         """The epochs that were trained; of a floor, the one moment it was measured at, as epoch 0."""
         validate = validation(self.split, task.training)
@@ -100,8 +104,8 @@ class Trying:
         trainer = Trainer(
             model, self.split, validate=validate, config=task.training, rng=task.rng, progress=told
         )
-        # a search goes where training diverges; the epochs before that count
-        with suppress(_PrunedError, ConfigError):
+        # a search goes where training diverges: to a loss that is not finite, or to such vectors
+        with suppress(_PrunedError, ConfigError, DataError):
             trainer.fit()
         return told.epochs
 
@@ -143,7 +147,7 @@ class Search:
     Every model has the same number of trials, each of the same number of epochs at most. The settings that
     its paper reports come first; then a tree-structured Parzen estimator chooses (Bergstra et al.,
     "Algorithms for Hyper-Parameter Optimization", NIPS 2011). A trial is pruned when its best metric so far
-    is below the median of the others' at the same epoch, from the eleventh on. Only validation is looked at:
+    is below the median of the others' at the same epoch, from the tenth on. Only validation is looked at:
     the test part is never ranked.
 
     Args:
@@ -154,7 +158,6 @@ class Search:
 
     Raises:
         ConfigError: optuna is not installed.
-        StorageError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path, *, trials: int, training: TrainingConfig, rng: int = 0) -> None:
@@ -162,9 +165,6 @@ class Search:
         self.optuna = optional("optuna")
         self.optuna.logging.set_verbosity(self.optuna.logging.WARNING)
         self.states = self.optuna.trial.TrialState
-        make_folder(folder)
-        backend = self.optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
-        self.storage = self.optuna.storages.JournalStorage(backend)
         self.studies: dict[str, Any] = {}
         self.running: dict[tuple[str, int], Any] = {}
         self.lock = threading.Lock()
@@ -191,10 +191,16 @@ class Search:
             All trials of each model, those of earlier runs too, in the order they began.
 
         Raises:
+            StorageError: the folder cannot be made.
+            ConfigError: the validation metric does not exist.
             RunError: the folder's search was of other data, or with other settings of training.
         """
+        validation(trying.split, self.training)  # what cannot be searched for leaves no folder behind
+        make_folder(self.folder)
+        backend = self.optuna.storages.journal.JournalFileBackend(str(self.folder / JOURNAL))
+        storage = self.optuna.storages.JournalStorage(backend)
         for model in models:
-            self.studies[model] = self._study(model, trying)
+            self.studies[model] = self._study(model, trying, storage)
 
         def done(task: Try, epochs: list[Epoch]) -> None:
             self._finish(task, epochs)
@@ -210,18 +216,18 @@ class Search:
         return {model: self.tried(model) for model in models}
 
     def tried(self, model: str) -> list[Trial]:
-        """The finished trials of a model, in the order they ended."""
+        """The finished trials of a model, in the order they began."""
         states = (self.states.COMPLETE, self.states.PRUNED)
         finished = self.studies[model].get_trials(deepcopy=False, states=states)
         return [
             Trial(trial.number, **trial.user_attrs["trial"])
-            for trial in sorted(finished, key=lambda trial: trial.datetime_complete)
+            for trial in sorted(finished, key=lambda trial: trial.number)
         ]
 
-    def _study(self, model: str, trying: Trying) -> Any:
+    def _study(self, model: str, trying: Trying, storage: Any) -> Any:
         study = self.optuna.create_study(
             study_name=model,
-            storage=self.storage,
+            storage=storage,
             direction="maximize",
             pruner=self.optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10),
             load_if_exists=True,
@@ -282,7 +288,7 @@ class Search:
         with self.lock:
             trial = self.running[task.model, task.number]
             trial.report(epoch.metric, epoch.epoch)
-            return trial.should_prune()
+            return bool(trial.should_prune())
 
     def _finish(self, task: Try, epochs: list[Epoch]) -> None:
         best = max(epochs, key=lambda epoch: epoch.metric, default=Epoch(0, 0.0, 0.0, 0.0))
@@ -311,7 +317,7 @@ class Search:
 
     def _keep(self, model: str) -> None:
         """Writes a model's best settings and its trials."""
-        trials = sorted(self.tried(model), key=lambda trial: trial.number)
+        trials = self.tried(model)
         rows = [{**vars(trial), **trial.settings} for trial in trials]
         table = pl.DataFrame(rows, infer_schema_length=None).drop("settings")
         write_atomic(self.folder / f"{model}.csv", table.write_csv())
@@ -327,8 +333,11 @@ class Search:
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:
-    """The trial with the best metric; the earlier of equals."""
-    return max(trials, key=lambda trial: (trial.metric, -trial.number))
+    """The trial with the best metric of those that came to their end; the earlier of equals.
+
+    One that was given up is the best only if all were: training with its settings may have diverged.
+    """
+    return max(trials, key=lambda trial: (not trial.pruned, trial.metric, -trial.number))
 
 
 def _first(model: str) -> list[dict[str, Any]]:

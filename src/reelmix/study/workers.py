@@ -42,24 +42,36 @@ class Worker:
             ReelmixError: what the task raised.
             RunError: the process died.
         """
+        self._send(task)
+        while True:
+            kind, value = self._receive()
+            if kind == "report":
+                self._send(answer(value))
+            elif kind == "error":
+                error, words = value
+                raise error(**words)
+            else:
+                return value
+
+    def _send(self, value: Any) -> None:
         try:
-            self.connection.send(task)
-            while True:
-                kind, value = self.connection.recv()
-                if kind == "report":
-                    self.connection.send(answer(value))
-                elif kind == "error":
-                    error, words = value
-                    raise error(**words)
-                else:
-                    return value
-        except (EOFError, ConnectionError, OSError):
-            raise RunError(
-                expected="a worker that finishes its task",
-                found="one that ended",
-                where=f"process {self.process.pid}",
-                fix="It may have run out of memory: use fewer --jobs. What is finished is kept; start again.",
-            ) from None
+            self.connection.send(value)
+        except OSError:
+            raise self._ended() from None
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            raise self._ended() from None
+
+    def _ended(self) -> RunError:
+        return RunError(
+            expected="a worker that finishes its task",
+            found="one that ended",
+            where=f"process {self.process.pid}",
+            fix="It may have run out of memory: use fewer --jobs. What is finished is kept; start again.",
+        )
 
     def close(self) -> None:
         """Ends the process."""
@@ -131,13 +143,20 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
     torch.set_num_threads(threads)
 
     def report(value: Any) -> Any:
-        connection.send(("report", value))
-        return connection.recv()
+        try:
+            connection.send(("report", value))
+            return connection.recv()
+        except (EOFError, OSError):
+            raise SystemExit from None  # nobody is left to hear of it: the parent has ended
 
-    with suppress(EOFError, ConnectionError):  # nobody is left to hear of it: the parent has ended
-        while True:
+    while True:
+        try:
             task = connection.recv()
-            try:
-                connection.send(("result", work(task, report)))
-            except ReelmixError as error:
-                connection.send(("error", (type(error), vars(error))))
+        except (EOFError, OSError):
+            return
+        try:
+            answer = ("result", work(task, report))
+        except ReelmixError as error:
+            answer = ("error", (type(error), vars(error)))
+        with suppress(OSError):
+            connection.send(answer)
