@@ -98,6 +98,23 @@ def test_trials_are_given_in_the_order_they_began(data, tmp_path, monkeypatch):
     assert [trial.number for trial in found["ease"]] == [0, 1, 2, 3]
 
 
+def test_every_trial_is_told_when_it_ends_with_the_best_so_far(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "work_through", pairs_backwards)
+    told = []
+    found = searched(
+        tmp_path,
+        data,
+        ("ease",),
+        trials=4,
+        jobs=2,
+        told=lambda model, trial, best: told.append((trial, best)),
+    )
+    by_number = {trial.number: trial for trial in found["ease"]}
+    assert [trial for trial, _ in told] == [by_number[number] for number in (1, 0, 3, 2)]
+    for place, (_, best) in enumerate(told, start=1):
+        assert best == best_of([trial for trial, _ in told[:place]])
+
+
 class Imagined(Trying):
     """Trials that train nothing: their curve follows from the settings alone."""
 

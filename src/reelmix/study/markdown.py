@@ -17,7 +17,7 @@ def to_markdown(report: Report, path: Path) -> Path:
     parts = [f"# {report.title}", report.lead]
     for section in report.sections:
         parts += [f"## {section.title}", *section.text]
-        parts += [table.to_markdown().strip().replace("# ", "### ", 1) for table in section.tables]
+        parts += [table.to_markdown().strip().replace("## ", "### ", 1) for table in section.tables]
         for figure in section.figures:
             parts += [f"### {figure.title}", f"![{figure.title}]({figure.name}.svg)", figure.caption]
     parts += ["## How it was measured", "\n".join(f"- **{name}**: {value}" for name, value in report.facts)]
