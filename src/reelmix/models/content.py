@@ -41,8 +41,10 @@ class Content(nn.Module, ABC):
     def forward(self) -> Float[Tensor, "item dim"]:
         """The content vector of every item."""
         vectors = self.present_rows()
-        if self.unit:
-            vectors = functional.normalize(vectors)
+        return self.placed(functional.normalize(vectors) if self.unit else vectors)
+
+    def placed(self, vectors: Float[Tensor, "present dim"]) -> Float[Tensor, "item dim"]:
+        """These vectors in the rows of the items that have the modality, and zeros in the others."""
         if len(vectors) == self.n_items:
             return vectors
         everywhere = vectors.new_zeros(self.n_items, vectors.shape[1])
@@ -214,7 +216,7 @@ class Contents(nn.ModuleDict):
         tokens: list[Tensor] = []
         for content in self.each():
             if isinstance(content, BagContent):
-                tokens.append(content())
+                tokens.append(content.placed(content.present_rows()))  # of length 1 they say nothing
             else:
                 maps = maps + sum(parameter.square().sum() for parameter in content.parameters())
         return maps + squared_norm_of_rows([], tokens, batch) if tokens else maps

@@ -154,9 +154,9 @@ class Measuring:
 
     def identity(self) -> str:
         """A hash of the split, of what is measured, and of the version of the package."""
-        split = self.split()
-        measured = self.evaluation.model_dump_json()
-        return digest(version("reelmix"), split.dataset.content_hash, split.method, str(self.rng), measured)
+        split, measured = self.split(), self.evaluation.model_dump_json()
+        data = (split.dataset.content_hash, *split.dataset.modalities)
+        return digest(version("reelmix"), *data, split.method, str(self.rng), measured)
 
     def folder(self, cell: Cell) -> Path:
         """Where a cell is kept."""

@@ -189,7 +189,7 @@ def _figure9(plan: Plan, found: Found) -> Section:
         text.append(
             f"Protocol {protocol!r}: at 100 % "
             + ", ".join(
-                f"{NAMES[name]} loses {one.mean:.1f} % of its Recall@10" for name, one in lost.items()
+                f"{NAMES[name]} loses {one.mean:.1f} % of its Recall@10" for name, one in lost.items() if one
             )
             + (
                 ". The paper: MMGCN 15.61 and 29.7 %, DualGNN 1.45 and 4.12 % (MovieLens, TikTok)."
@@ -207,12 +207,14 @@ _LOST: Mapping[Protocol, str] = {
 }
 
 
-def _decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> Estimate:
-    """What is lost, in percent of what there was, seed by seed."""
-    pairs = zip(whole, lost, strict=True)
-    return Estimate.of(
-        [100 * (1 - less.metrics["test"][metric] / full.metrics["test"][metric]) for full, less in pairs]
-    )
+def _decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> Estimate | None:
+    """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose."""
+    pairs = [
+        (full.metrics["test"][metric], less.metrics["test"][metric])
+        for full, less in zip(whole, lost, strict=True)
+    ]
+    found = [100 * (1 - less / full) for full, less in pairs if full]
+    return Estimate.of(found) if found else None
 
 
 def _decreases(protocol: Protocol, outcomes: Mapping[str, Sequence[Sequence[Outcome]]]) -> Table:

@@ -154,6 +154,7 @@ def _figure7(plan: Plan, found: Found) -> Section:
     labels = tuple(str(name) for name in names)
     pairs = np.repeat(np.arange(len(lengths)), lengths), graph.neighbours.astype(np.int64)
     strangers = draws.permutation(len(lengths))[pairs[1]]
+    strangers = np.where(strangers == pairs[0], (strangers + 1) % len(lengths), strangers)
     panels: list[HeatPanel] = []
     rows: list[Row] = []
     for name in ("mmgcn", "dualgnn"):
