@@ -51,7 +51,10 @@ FILES = {
     "[model]\nneighbors = 2": (
         "FILE, model: expected a known setting, found 'neighbors'. Did you mean 'neighbours'?"
     ),
-    "[model]\nname = 'DualGNN'": "model: expected a model, found 'DualGNN'. Valid names: dualgnn.",
+    "[model]\nname = 'DualGNN'": (
+        "model: expected a model, found 'DualGNN'. Valid names: dualgnn, lightgcn, lr_gccf, mmgcn, star_gcn, "
+        "vbpr."
+    ),
     "[modle]\nneighbours = 2": (
         "FILE: expected the tables run, model, training, evaluation, found 'modle'. Did you mean 'model'?"
     ),
