@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from reelmix.cli.terminal import say, table
-from reelmix.recommender.explain import explain
+from reelmix.recommender.explain import Explanation, Source, explain
 from reelmix.recommender.recommender import Recommender
 
 
@@ -18,29 +18,70 @@ def command(
     run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
     user: Annotated[str, typer.Option(help="User id.", show_default=False)],
     item: Annotated[str, typer.Option(help="Item id.", show_default=False)],
+    neighbours: Annotated[int, typer.Option(min=0, help="How many co-occurring users to show.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Split the score of a user and an item into what each modality of the item adds.
+    """Split the score of a user and an item into modalities, and into the user's own taste and that of others.
 
     The parts add up to the score. *Lift* is a part less its mean over all items that have the modality.
     *Share* is what part of the spread of all this user's scores the modality makes: what decides their list.
-    *Alpha* is the model's own weight of the modality for this user.
+    *Alpha* is the model's own weight of the modality for this user. *Rank without* is the item's place if all
+    items were ranked without the modality.
     """
     recommender = Recommender(run)
     found = explain(recommender, recommender.run.users.parse(user), recommender.run.items.parse(item))
     if as_json:
         say(json.dumps(asdict(found), ensure_ascii=False))
         return
+    show(found, user, item, neighbours)
+
+
+def show(found: Explanation, user: str, item: str, neighbours: int) -> None:
+    """Prints an explanation as two tables."""
     rows = [
         [
-            name,
+            name + (" (filled in)" if name in found.filled else ""),
             f"{part:+.3f}",
             f"{found.lifts[name]:+.3f}",
             f"{found.shares[name]:.0%}",
             f"{found.emphasis[name]:.3f}" if name in found.emphasis else "",
-            (found.like[name].title or found.like[name].id) if name in found.like else "",
+            f"{found.rank_without[name]:,}",
+            "\n".join(str(one.title or one.id) for one in found.like.get(name, ())),
         ]
         for name, part in found.parts.items()
     ]
-    title = f"user {user}, item {item}: score {found.score:.3f}"
-    table(title, ["modality", "part", "lift", "share", "alpha", "nearest watched item"], rows)
+    if not found.parts or abs(found.rest) > 1e-3:
+        rows.append(["of no modality", f"{found.rest:+.3f}", "", "", "", "", ""])
+    title = f"user {user}, item {item}: score {found.score:.3f}, rank {found.rank:,}"
+    table(
+        title,
+        ["modality", "part", "lift", "share", "alpha", "rank without", "nearest watched items"],
+        rows,
+    )
+    if len(found.sources) == 1:
+        return
+    say("")
+    own, *others = found.sources
+    rest = others[neighbours:]
+    names = list(found.parts)
+    lines = [_line("own taste", "", own.common_items, own, names)]
+    lines += [
+        _line(str(one.user), f"{one.weight:.3f}", one.common_items, one, names) for one in others[:neighbours]
+    ]
+    if rest:
+        total = sum(one.score for one in rest)
+        lines.append(
+            [f"{len(rest)} more", f"{sum(one.weight for one in rest):.3f}", "", f"{total:+.3f}"]
+            + [f"{sum(one.parts[name] for one in rest):+.3f}" for name in names]
+        )
+    table("whose taste it is", ["user", "weight", "common items", "part", *names], lines)
+
+
+def _line(who: str, weight: str, common: int, source: Source, names: list[str]) -> list[str]:
+    return [
+        who,
+        weight,
+        str(common),
+        f"{source.score:+.3f}",
+        *(f"{source.parts[name]:+.3f}" for name in names),
+    ]

@@ -53,6 +53,11 @@ class SparseMatrix(nn.Module):
         """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
         return cast(Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose")))
 
+    def scipy(self) -> csr_array:
+        """S as a SciPy matrix."""
+        columns, values, starts = (part.cpu().numpy() for part in self._half("forward"))
+        return csr_array((values, columns, starts), shape=(self.n_rows, self.n_columns))
+
     def _half(self, name: str) -> Rows:
         return (
             getattr(self, f"{name}_columns"),

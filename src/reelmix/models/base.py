@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from reelmix.data import Split
@@ -32,8 +34,8 @@ class Embeddings:
     Attributes:
         users: one vector a user.
         items: one vector an item.
-        item_parts: what each modality adds to the item vectors; the parts add up to ``items``. Empty for
-            models that know no modalities.
+        item_parts: what each modality adds to the item vectors; the parts add up to ``items``, less what
+            belongs to no modality, such as VBPR's latent vectors. Empty for models that know no modalities.
         emphasis: how much each user cares about each modality, in the order of ``item_parts``, exactly as the
             score used it; None for models without.
     """
@@ -42,6 +44,27 @@ class Embeddings:
     items: Float[Tensor, "item dim"]
     item_parts: Mapping[str, Float[Tensor, "item dim"]] = field(default_factory=dict)
     emphasis: Float[Tensor, "user modality"] | None = None
+
+
+@dataclass(frozen=True)
+class Induction:
+    """What it takes to give a vector to a user who was not in training, and to tell neighbours apart.
+
+    A user who watched the items H, of which H_m have edges in modality m's graph, hears in that modality
+    ``sum_{i in H_m} passes[i, m] / sqrt(|H_m|)``. The refined vector of a user is their own plus
+    ``neighbours[user] @ refinement``.
+
+    Attributes:
+        passes: what each item passes on, its own degree already divided out.
+        edges: which items have edges in which modality's graph.
+        refinement: what each user adds to those whose neighbour they are; None without a user graph.
+        neighbours: the weights (user, user) of the user graph; None without one.
+    """
+
+    passes: Float[Tensor, "item modality dim"]
+    edges: Bool[np.ndarray, "item modality"]
+    refinement: Float[Tensor, "user dim"] | None = None
+    neighbours: csr_array | None = None
 
 
 class Configured:
@@ -77,6 +100,10 @@ class Model(Configured, nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """The objective on a batch, to be minimised."""
+
+    def induction(self) -> Induction | None:
+        """What new users need; None for a model that knows only the users of its training."""
+        return None
 
 
 def xavier(*shape: int, generator: torch.Generator) -> nn.Parameter:

@@ -16,7 +16,7 @@ from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.graph import SparseMatrix, user_graph
 from reelmix.graph.cooccurrence import Aggregation
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
+from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.losses import bpr, squared_norm_of_rows
 from reelmix.models.propagation import ModalityPropagation
@@ -112,8 +112,9 @@ class DualGNN(Model):
         self.present: Tensor
         self.register_buffer("present", torch.from_numpy(present), persistent=False)
         self.complete = bool(present.all())
-        edges = np.stack([split.edges(name) for name in self.modalities], axis=1)
-        self.propagation = ModalityPropagation(train, edges, config.layers)
+        self.edges = np.stack([split.edges(name) for name in self.modalities], axis=1)
+        self.degrees = train.sum(axis=0)[:, None] * self.edges
+        self.propagation = ModalityPropagation(train, self.edges, config.layers)
         if config.user_layers:
             weights = user_graph(train, config.neighbours).weights(config.aggregation)
             self.user_graph = SparseMatrix(weights)
@@ -154,6 +155,27 @@ class DualGNN(Model):
             fused = self.user_graph(fused).add_(fused)
         parts = {name: items[:, place] for place, name in enumerate(self.modalities)}
         return Embeddings(fused, items.sum(dim=1), parts, self._emphasis().expand(len(fused), -1))
+
+    def induction(self) -> Induction:
+        """What new users need; see :meth:`Model.induction`.
+
+        A new user's layers are eq. 1 with a layer 0 of zero; their emphasis and their refinement come from
+        the training users who watched the same (section IV-B).
+        """
+        layers = self.config.layers
+        content = self.content.vectors(trained=False) + self.content.vectors(trained=True)
+        layer0 = content + self._item_id() if self.config.item_ids else content
+        _, items = self.propagation(self.preference, layer0, max(layers - 1, 0))
+        degrees = torch.from_numpy(np.maximum(self.degrees, 1)).to(items)
+        passes = items / degrees.sqrt().unsqueeze(2) if layers else torch.zeros_like(items)
+        if not self.config.user_layers:
+            return Induction(passes, self.edges)
+        fused = self._construct(self._single_modal()[0])
+        refinement = fused
+        for _ in range(self.config.user_layers - 1):
+            fused = self.user_graph(fused) + fused
+            refinement = refinement + fused
+        return Induction(passes, self.edges, refinement, self.user_graph.scipy())
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR, eq. 11, plus the L2 term; see :meth:`Model.loss`.

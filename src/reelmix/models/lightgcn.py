@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Self
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
 from reelmix.settings import Settings
 
@@ -47,7 +49,11 @@ class LightGCN(Model):
     def build(self, split: Split, *, rng: int = 0) -> Self:
         """Makes the graph and the parameters; see :meth:`Model.build`."""
         generator, dataset = seeded(rng), split.dataset
-        self.graph = SparseMatrix(normalised(split.matrix("train")))
+        train = split.matrix("train")
+        self.graph = SparseMatrix(normalised(train))
+        self.degrees: Tensor
+        degrees = torch.from_numpy(train.sum(axis=0)).to(torch.get_default_dtype())
+        self.register_buffer("degrees", degrees, persistent=False)
         self.user = xavier(dataset.n_users, self.config.embedding_size, generator=generator)
         self.item = xavier(dataset.n_items, self.config.embedding_size, generator=generator)
         return self
@@ -55,6 +61,16 @@ class LightGCN(Model):
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
         return Embeddings(*self._vectors())
+
+    def induction(self) -> Induction:
+        """What new users need, eqs. 7 and 8 with a layer 0 of zero; see :meth:`Model.induction`."""
+        item_sum = self.user.new_zeros(self.item.shape)
+        user, item = self.user, self.item
+        for _ in range(self.config.layers):
+            item_sum = item_sum + item
+            user, item = self.graph(item), self.graph.transposed(user)
+        degrees = self.degrees.clamp(min=1).sqrt().unsqueeze(1) * (self.config.layers + 1)
+        return Induction((item_sum / degrees).unsqueeze(1), np.ones((len(item), 1), bool))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""

@@ -42,12 +42,17 @@ class ModalityPropagation(nn.Module):
         self,
         users: Float[Tensor, "user modality dim"],
         items: Float[Tensor, "item modality dim"] | None,
+        layers: int | None = None,
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
-        """The layer sums from these layer-0 vectors; items of None are zeros, and cost nothing."""
+        """The layer sums from these layer-0 vectors; items of None are zeros, and cost nothing.
+
+        ``layers`` are added up instead of L where given.
+        """
+        layers = self.layers if layers is None else layers
         if len(self.groups) == 1:
-            return self._in_one_graph(self.graphs[0], users, items)
+            return self._in_one_graph(self.graphs[0], users, items, layers)
         sums = [
-            self._in_one_graph(graph, users[:, group], None if items is None else items[:, group])
+            self._in_one_graph(graph, users[:, group], None if items is None else items[:, group], layers)
             for graph, group in zip(self.graphs, self.groups, strict=True)
         ]
         user_sums, item_sums = (torch.cat(side, dim=1) for side in zip(*sums, strict=True))
@@ -59,12 +64,14 @@ class ModalityPropagation(nn.Module):
         """The layer sums if every user's layer 0 were zero."""
         return self(items.new_zeros(self.n_users, *items.shape[1:]), items)
 
-    def _in_one_graph(self, graph: nn.Module, users: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _in_one_graph(
+        self, graph: nn.Module, users: Tensor, items: Tensor | None, layers: int
+    ) -> tuple[Tensor, Tensor]:
         assert isinstance(graph, SparseMatrix)
         size = users.shape[1:]
         u, i = users.flatten(1), None if items is None else items.flatten(1)
         user_sum, item_sum = u, i
-        for _ in range(self.layers):
+        for _ in range(layers):
             u, i = None if i is None else graph(i), None if u is None else graph.transposed(u)
             user_sum = user_sum if u is None else user_sum + u
             item_sum = i if item_sum is None else item_sum if i is None else item_sum + i

@@ -47,6 +47,7 @@ class VBPR(Model):
     def build(self, split: Split, *, rng: int = 0) -> Self:
         """Makes the parameters; see :meth:`Model.build`."""
         generator, dataset, d = seeded(rng), split.dataset, self.config.embedding_size
+        self.modalities = dataset.modalities
         self.user_latent = xavier(dataset.n_users, d, generator=generator)
         self.user_content = xavier(dataset.n_users, d, generator=generator)
         self.item_latent = xavier(dataset.n_items, d, generator=generator)
@@ -56,7 +57,12 @@ class VBPR(Model):
 
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
-        return Embeddings(*self._vectors())
+        width = self.config.embedding_size
+        parts: dict[str, Tensor] = {}
+        for name, content in zip(self.modalities, self.content.each(), strict=True):
+            mapped = content()
+            parts[name] = torch.cat([mapped.new_zeros(len(mapped), width), mapped], dim=1)
+        return Embeddings(*self._vectors(), parts)
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR plus the L2 term; see :meth:`Model.loss`.

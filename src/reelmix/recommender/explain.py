@@ -1,14 +1,40 @@
-"""Why an item stands in a user's list: what each modality adds, and the watched item that it is like."""
+"""Why an item stands in a user's list: what each modality and each neighbour adds, and what it is like."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float, Int
 
+from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender.recommender import Recommendation, Recommender, unit
+from reelmix.recommender.run import Vectors
+
+ALIKE = 3
+"""Watched items that are named for each modality."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one user's taste adds to a score.
+
+    Attributes:
+        user: the co-occurring user; None for the one whose score it is.
+        weight: of the user graph (DualGNN, eqs. 6 and 7); 1 for the user's own part.
+        common_items: training items that both interacted with; of the own part, all of the user's.
+        score: what it adds to the score.
+        parts: the same for each modality that the item has; they add up to ``score``, less what belongs to
+            no modality.
+    """
+
+    user: UserOrItemId | None
+    weight: float
+    common_items: int
+    score: float
+    parts: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -17,14 +43,21 @@ class Explanation:
 
     Attributes:
         score: user . item.
-        parts: what each modality of the item adds; they add up to ``score``. Modalities that the item lacks
-            add nothing and are left out.
+        parts: what each modality of the item adds; with ``rest`` they add up to ``score``. Modalities that
+            the item lacks add nothing and are left out, unless they were filled in.
         lifts: each part less the mean of the same part over all items that have the modality: what sets this
             item apart for this user.
         emphasis: the user's alpha for each modality, exactly as the score used it; empty for models without.
         shares: what part of the spread of all the user's scores each modality of the model makes; they add
-            up to 1 (:func:`reelmix.recommender.shares.modality_shares`).
-        like: for each part, the watched item that is nearest in that modality, by cosine.
+            up to 1 for models in which all belongs to a modality
+            (:func:`reelmix.recommender.shares.modality_shares`).
+        like: for each part, the watched items that are nearest in that modality, by cosine, nearest first.
+        filled: the modalities of ``parts`` that the item lacks: the model filled them in.
+        rest: what belongs to no modality, such as VBPR's latent vectors and biases.
+        sources: the user's own part and that of each co-occurring user, which add up to ``score``: first the
+            own, then the others, the largest first.
+        rank: the item's place, from 1, among those that the user has not interacted with and itself.
+        rank_without: its place if all items were ranked without each modality.
     """
 
     score: float
@@ -32,7 +65,12 @@ class Explanation:
     lifts: Mapping[str, float]
     emphasis: Mapping[str, float]
     shares: Mapping[str, float]
-    like: Mapping[str, Recommendation]
+    like: Mapping[str, tuple[Recommendation, ...]]
+    filled: tuple[str, ...] = ()
+    rest: float = 0.0
+    sources: tuple[Source, ...] = ()
+    rank: int = 0
+    rank_without: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def strongest(self) -> str | None:
@@ -46,7 +84,7 @@ class Explanation:
         said = []
         for name in sorted(self.lifts, key=lambda name: -self.lifts[name]):
             alike = self.like.get(name) if name == self.strongest else None
-            said.append(f"{name} {self.lifts[name]:+.2f}" + (f" (like {_named(alike)})" if alike else ""))
+            said.append(f"{name} {self.lifts[name]:+.2f}" + (f" (like {_named(alike[0])})" if alike else ""))
         return ", ".join(said)
 
 
@@ -55,37 +93,108 @@ def _named(item: Recommendation) -> str:
 
 
 def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) -> Explanation:
-    """Splits the score of one user and one item into the parts of its modalities.
+    """Splits the score of one user and one item into the parts of modalities and of co-occurring users.
+
+    Both splits are exact: the score is linear in the item's parts, and in the user's own vector and those of
+    their neighbours. All in double precision.
 
     Raises:
         UnknownIdError: there is no such user or item.
     """
     run, vectors = recommender.run, recommender.vectors
     u, i = run.users.row(user), run.items.row(item)
+    taste = vectors.users[u].astype(np.float64)
     watched = run.matrix()[[u]].indices
-    watched = watched[watched != i]
-    parts, lifts, like = {}, {}, {}
+    parts: dict[str, float] = {}
+    lifts: dict[str, float] = {}
+    like: dict[str, tuple[Recommendation, ...]] = {}
     for place, (name, part) in enumerate(vectors.item_parts.items()):
         present = vectors.present[:, place]
-        if not present[i]:
+        if not present[i] and not part[i].any():
             continue
-        scores = part @ vectors.users[u]
-        parts[name] = float(scores[i])
-        lifts[name] = float(scores[i] - scores[present].mean())
-        candidates = watched[present[watched]]
-        if len(candidates):
-            cosine = unit(part[candidates]) @ unit(part[i : i + 1])[0]
-            nearest = int(candidates[np.argmax(cosine)])
-            title = run.titles[nearest] if run.titles else None
-            like[name] = Recommendation(run.items.take([nearest])[0], float(cosine.max()), title)
+        parts[name] = float(part[i] @ taste)
+        lifts[name] = parts[name] - float((part[present] @ taste).mean() if present.any() else 0.0)
+        alike = _nearest(recommender, part, i, watched[(watched != i) & present[watched]])
+        if alike:
+            like[name] = alike
+    score = float(vectors.items[i] @ taste)
     weights = (
         {} if vectors.emphasis is None else dict(zip(vectors.item_parts, vectors.emphasis[u], strict=True))
     )
     return Explanation(
-        float(vectors.users[u] @ vectors.items[i]),
+        score,
         parts,
         lifts,
         {name: float(weight) for name, weight in weights.items()},
         {name: float(share) for name, share in zip(vectors.item_parts, recommender.shares[u], strict=True)},
         like,
+        filled=tuple(
+            n for place, n in enumerate(vectors.item_parts) if n in parts and not vectors.present[i, place]
+        ),
+        rest=score - sum(parts.values()),
+        sources=_sources(recommender, u, i, tuple(parts)),
+        rank=_rank(vectors.items @ taste, i, watched),
+        rank_without={
+            name: _rank((vectors.items - vectors.item_parts[name]) @ taste, i, watched) for name in parts
+        },
     )
+
+
+def _nearest(
+    recommender: Recommender,
+    part: Float[np.ndarray, "item dim"],
+    item: int,
+    watched: Int[np.ndarray, " watched"],
+) -> tuple[Recommendation, ...]:
+    """The watched items whose vectors in a modality point most nearly the same way; ties by row."""
+    if not len(watched):
+        return ()
+    cosine = unit(part[watched]) @ unit(part[item : item + 1])[0]
+    order = np.lexsort((watched, -cosine))[:ALIKE]
+    titles = recommender.run.titles
+    return tuple(
+        Recommendation(identifier, float(cosine[place]), titles[watched[place]] if titles else None)
+        for identifier, place in zip(recommender.run.items.take(watched[order]), order, strict=True)
+    )
+
+
+def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, ...]) -> tuple[Source, ...]:
+    """What the user and each neighbour add, the user first."""
+    run, vectors = recommender.run, recommender.vectors
+    seen = run.matrix(TRAIN)
+    others, weights = _neighbours(vectors, user)
+    common = np.asarray(seen[others] @ seen[[user]].T.toarray())[:, 0]
+    tastes = np.zeros((0, vectors.users.shape[1]))
+    if vectors.refinement is not None:
+        tastes = weights[:, None] * vectors.refinement[others].astype(np.float64)
+    own = vectors.users[user].astype(np.float64) - tastes.sum(axis=0)
+    whole = vectors.items[item].astype(np.float64)
+
+    def source(identifier: UserOrItemId | None, weight: float, count: int, taste: np.ndarray) -> Source:
+        parts = {name: float(vectors.item_parts[name][item] @ taste) for name in names}
+        return Source(identifier, weight, count, float(whole @ taste), parts)
+
+    found = [
+        source(identifier, float(weights[place]), int(common[place]), tastes[place])
+        for place, identifier in enumerate(run.users.take(others))
+    ]
+    found.sort(key=lambda one: -abs(one.score))
+    return (source(None, 1.0, int(seen[[user]].sum()), own), *found)
+
+
+def _neighbours(
+    vectors: Vectors, user: int
+) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
+    """Rows and weights of the users who refine this one."""
+    graph = vectors.neighbours
+    if graph is None:
+        return np.zeros(0, np.int64), np.zeros(0)
+    part = slice(graph.indptr[user], graph.indptr[user + 1])
+    return graph.indices[part].astype(np.int64), graph.data[part].astype(np.float64)
+
+
+def _rank(scores: Float[np.ndarray, " item"], item: int, watched: Int[np.ndarray, " watched"]) -> int:
+    """The item's place, from 1, among those not watched and itself; equal scores go by row, as in lists."""
+    before = (scores > scores[item]) | ((scores == scores[item]) & (np.arange(len(scores)) < item))
+    before[watched] = False
+    return 1 + int(before.sum())

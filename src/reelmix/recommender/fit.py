@@ -171,11 +171,6 @@ def _run(
     model: Model, split: Split, experiment: Experiment, state: TrainingState, manifest: dict[str, Any]
 ) -> Run:
     dataset = split.dataset
-    with torch.no_grad():
-        embeddings = model.embed()
-    parts = {name: part.cpu().numpy() for name, part in embeddings.item_parts.items()}
-    present = [dataset.has(name) for name in parts]
-    emphasis = embeddings.emphasis
     return Run(
         manifest,
         experiment.tables(),
@@ -183,15 +178,29 @@ def _run(
         dataset.items,
         dataset.item_table,
         _labelled(split),
-        Vectors(
-            embeddings.users.cpu().numpy(),
-            embeddings.items.cpu().numpy(),
-            parts,
-            np.stack(present, axis=1) if present else np.zeros((dataset.n_items, 0), bool),
-            None if emphasis is None else emphasis.detach().cpu().numpy(),
-        ),
+        _vectors(model, split),
         {name: tensor.cpu().numpy() for name, tensor in state.best_weights.items()},
         [asdict(epoch) for epoch in state.curve],
+    )
+
+
+@torch.no_grad()
+def _vectors(model: Model, split: Split) -> Vectors:
+    """What the model knows, as arrays."""
+    dataset, embeddings, induction = split.dataset, model.embed(), model.induction()
+    parts = {name: part.cpu().numpy() for name, part in embeddings.item_parts.items()}
+    present = [dataset.has(name) for name in parts]
+    emphasis, refinement = embeddings.emphasis, induction.refinement if induction else None
+    return Vectors(
+        embeddings.users.cpu().numpy(),
+        embeddings.items.cpu().numpy(),
+        parts,
+        np.stack(present, axis=1) if present else np.zeros((dataset.n_items, 0), bool),
+        None if emphasis is None else emphasis.cpu().numpy(),
+        induction.passes.cpu().numpy() if induction else None,
+        induction.edges if induction else None,
+        None if refinement is None else refinement.cpu().numpy(),
+        induction.neighbours if induction else None,
     )
 
 

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
-from reelmix.errors import ConfigError, UnknownIdError
+from reelmix.errors import ConfigError, DataError, UnknownIdError
 from reelmix.evaluation.ranking import top_n
+from reelmix.recommender.new_users import fold_in
 from reelmix.recommender.run import Run
 from reelmix.recommender.shares import modality_shares
 
 WhenUnknown = Literal["error", "empty"]
+WhenUnknownItem = Literal["error", "ignore"]
 BLOCK_BYTES = 64 << 20
 
 
@@ -114,6 +117,69 @@ class Recommender:
         found = iter(self._best(known, n, allowed, include_seen))
         lists = [[] if row is None else next(found) for row in rows]
         return lists[0] if one else lists
+
+    def recommend_for_history(
+        self,
+        history: Sequence[UserOrItemId],
+        n: int = 10,
+        *,
+        among: Sequence[UserOrItemId] | None = None,
+        without: Sequence[UserOrItemId] = (),
+        unknown: WhenUnknownItem = "error",
+        apart_from: UserOrItemId | None = None,
+    ) -> list[Recommendation]:
+        """The items with the highest scores for someone who was not in training and watched these items.
+
+        Nothing is trained: see :func:`reelmix.recommender.new_users.fold_in`. The items of the history are
+        left out. The order of the history makes no difference, nor does an item that is named twice.
+
+        Args:
+            history: ids of what they watched.
+            n: length of the list.
+            among: only these items may be recommended.
+            without: these items may not.
+            unknown: what to do about an unknown id in the history: raise, or leave it out.
+            apart_from: the training user whose history this is, if it is one's: they are then not taken for
+                their own neighbour.
+
+        Raises:
+            UnknownIdError: an unknown id.
+            DataError: the history is empty, or nothing is known of any of its items.
+            ConfigError: the model knows only the users of its training, or ``n`` is below 1.
+        """
+        _require_positive(n)
+        rows = self._rows_of_history(history, unknown)
+        shape = (1, len(self.run.items))
+        watched = csr_array((np.ones(len(rows), np.float32), rows, [0, len(rows)]), shape=shape)
+        itself = None if apart_from is None else np.array([self.run.users.row(apart_from)])
+        vector = fold_in(self.run, watched, apart_from=itself)
+        if not vector.any():
+            raise DataError(
+                expected="an item that somebody watched in training, or whose content is known",
+                found="none",
+                where="history",
+                fix="Give other items that this person watched, or recommend what is popular.",
+            )
+        scores = vector @ self.vectors.items.T
+        scores[:, ~self._allowed(among, without)] = -np.inf
+        scores[:, rows] = -np.inf
+        return self._lines(self.run.items, scores, n, self.run.titles)[0]
+
+    def _rows_of_history(
+        self, history: Sequence[UserOrItemId], unknown: WhenUnknownItem
+    ) -> Int[np.ndarray, " item"]:
+        if unknown == "ignore":
+            history = [identifier for identifier in history if identifier in self.run.items]
+        rows = np.unique(np.array([self.run.items.row(identifier) for identifier in history], np.int64))
+        if len(rows) == 0:
+            raise DataError(
+                expected="at least one known item",
+                found="none",
+                where="history",
+                fix="Give an item that this person watched; for somebody of whom nothing is known, "
+                "recommend what is popular.",
+            )
+        return rows
 
     def similar_items(self, item: UserOrItemId, n: int = 10) -> list[Recommendation]:
         """The items whose vectors point most nearly the same way (cosine), without the item itself.

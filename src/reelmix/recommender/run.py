@@ -45,9 +45,14 @@ class Vectors:
 
     Attributes:
         users, items: the vectors, float32.
-        item_parts: what each modality adds to the item vectors; they add up to ``items``.
+        item_parts: what each modality adds to the item vectors; they add up to ``items``, less what belongs
+            to no modality.
         present: which items have which modality, in the order of ``item_parts``.
         emphasis: how much each user cares about each modality; None for models without.
+        passes, edges: what a new user hears from each item, and which items have edges in which modality's
+            graph (:class:`reelmix.models.base.Induction`); None for models that know only their own users.
+        refinement, neighbours: the vector of a user is their own plus ``neighbours[user] @ refinement``; None
+            for models without a user graph.
     """
 
     users: Float[np.ndarray, "user dim"]
@@ -55,6 +60,41 @@ class Vectors:
     item_parts: Mapping[str, Float[np.ndarray, "item dim"]]
     present: Bool[np.ndarray, "item modality"]
     emphasis: Float[np.ndarray, "user modality"] | None = None
+    passes: Float[np.ndarray, "item modality dim"] | None = None
+    edges: Bool[np.ndarray, "item modality"] | None = None
+    refinement: Float[np.ndarray, "user dim"] | None = None
+    neighbours: csr_array | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it by name, for one file."""
+        arrays = {"users": self.users, "items": self.items, "present": self.present}
+        arrays |= {f"item_parts/{name}": part for name, part in self.item_parts.items()}
+        optional = {name: getattr(self, name) for name in ("emphasis", "passes", "edges", "refinement")}
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        if self.neighbours is not None:
+            graph = self.neighbours
+            arrays |= {
+                "neighbours/starts": graph.indptr,
+                "neighbours/rows": graph.indices,
+                "neighbours/weights": graph.data,
+            }
+        return arrays
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray], modalities: list[str]) -> Vectors:
+        """What :meth:`arrays` gave."""
+        graph = None
+        if "neighbours/starts" in arrays:
+            parts = (arrays[f"neighbours/{name}"] for name in ("weights", "rows", "starts"))
+            graph = csr_array(tuple(parts), shape=(len(arrays["users"]),) * 2)
+        return cls(
+            arrays["users"],
+            arrays["items"],
+            {name: arrays[f"item_parts/{name}"] for name in modalities},
+            arrays["present"],
+            **{name: arrays.get(name) for name in ("emphasis", "passes", "edges", "refinement")},
+            neighbours=graph,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +200,8 @@ def write_run(run: Run, folder: Path) -> Path:
     pairs = run.interactions
     assert pairs.labels is not None
     arrays = {"users": pairs.users, "items": pairs.items, "labels": pairs.labels}
-    vectors = {"users": run.vectors.users, "items": run.vectors.items, "present": run.vectors.present}
-    vectors |= {f"item_parts/{name}": part for name, part in run.vectors.item_parts.items()}
-    if run.vectors.emphasis is not None:
-        vectors["emphasis"] = run.vectors.emphasis
-    write_arrays(
-        folder / "vectors.safetensors", vectors, {"modalities": json.dumps(list(run.vectors.item_parts))}
-    )
+    modalities = json.dumps(list(run.vectors.item_parts))
+    write_arrays(folder / "vectors.safetensors", run.vectors.arrays(), {"modalities": modalities})
     write_arrays(folder / "weights.safetensors", run.weights)
     write_arrays(folder / "interactions.safetensors", arrays)
     per_user = {f"{stage}/{key}": v for stage, values in run.per_user.items() for key, v in values.items()}
@@ -202,14 +237,7 @@ def read_run(folder: Path) -> Run:
     for name, expected in manifest["files"].items():
         _verify(folder / name, expected)
     arrays, metadata = read_arrays(folder / "vectors.safetensors")
-    modalities: list[str] = json.loads(metadata["modalities"])
-    vectors = Vectors(
-        arrays["users"],
-        arrays["items"],
-        {name: arrays[f"item_parts/{name}"] for name in modalities},
-        arrays["present"],
-        arrays.get("emphasis"),
-    )
+    vectors = Vectors.of_arrays(arrays, json.loads(metadata["modalities"]))
     pairs, _ = read_arrays(folder / "interactions.safetensors")
     items = read_table(folder / "items.parquet", "the table of items")
     users = read_table(folder / "users.parquet", "the table of users")
