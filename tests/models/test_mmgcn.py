@@ -27,6 +27,7 @@ from small_worlds import (
     without_item,
     world,
 )
+from torch.nn import functional
 
 from reelmix.data import BagFeatures
 from reelmix.data.feature_files import FeatureTable
@@ -380,6 +381,32 @@ def test_without_the_l2_term_the_loss_is_that_of_the_embedded_scores():
     scores = (found.users @ found.items.T).double().numpy()
     expected = np.mean([math.log1p(math.exp(scores[u, j] - scores[u, i])) for u, i, j in TRIPLES])
     assert model.loss(batch_of(TRIPLES)).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("cut", [{}, {"visual": [5, 8], "words": range(N_ITEMS)}])
+@pytest.mark.parametrize(("combination", "layers"), list(product(("sum", "concatenation"), (0, 1, 2))))
+def test_loss_and_gradients_of_a_batch_are_those_of_the_embedded_scores(combination, layers, cut):
+    split = replace(awkward_split(seed=1), cut={name: np.array(items) for name, items in cut.items()})
+    model = away_from_the_start(new(split, reg=0.0, combination=combination, layers=layers))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 0.5  # margins stay small, where no gradient vanishes
+    # the isolated user and item, users and items more than once, an item on both sides
+    triples = [*TRIPLES, (4, 1, 0), (3, 3, 7), (5, 2, 2)]
+    users, positives, negatives = torch.tensor(triples).T
+
+    def gradients(loss):
+        return torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
+
+    vectors = model.embed()
+    scores = vectors.users @ vectors.items.T
+    margins = scores[users, positives] - scores[users, negatives]
+    assert margins.abs().max() < 20
+    expected, found = -functional.logsigmoid(margins).mean(), model.loss(batch_of(triples))
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    for given, wanted in zip(gradients(found), gradients(expected), strict=True):
+        torch.testing.assert_close(given, wanted, rtol=1e-10, atol=1e-10)
 
 
 def test_nothing_is_left_to_chance_after_building():

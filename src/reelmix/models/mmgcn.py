@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -109,34 +109,55 @@ class MMGCN(Model):
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all maps.
         """
-        users, parts = self._single_modal()
-        objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), batch)
+        nodes, places = _distinct(batch)
+        users, parts = self._single_modal(nodes)
+        objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), places)
         penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
         penalty = penalty + self.content.squared_norm(batch)
         for weights in (self.aggregate, self.carry, self.combine):
             penalty = penalty + weights.square().sum()
         return objective + 0.5 * self.config.reg * penalty
 
-    def _single_modal(self) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
-        """Users in each modality, and items with their share in the mean over the modalities they have."""
-        pairs = [
-            self._convolved(place, self.preference[:, place], content())
-            for place, content in enumerate(self.content.each())
-        ]
+    def _single_modal(
+        self, nodes: _Nodes | None = None
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """Users in each modality, and items with their share in the mean over the modalities they have.
+
+        With ``nodes``, these users and items alone.
+        """
+        pairs: list[tuple[Tensor, Tensor]] = []
+        for place, content in enumerate(self.content.each()):
+            user, item = self.preference[:, place], content()
+            for layer in range(self.config.layers - (nodes is not None)):
+                user, item = self._convolved(layer, place, user, item)
+            pairs.append((user, item) if nodes is None else self._convolved_last(place, user, item, nodes))
         users, items = (torch.stack(side, dim=1) for side in zip(*pairs, strict=True))
-        return users, items * self.shares.unsqueeze(2)
+        shares = self.shares if nodes is None else self.shares[nodes.items]
+        return users, items * shares.unsqueeze(2)
 
     def _convolved(
-        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
+        self, layer: int, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
     ) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
-        """The layers of one modality."""
-        to_users, to_items = self.to_users[place], self.to_items[place]
-        for layer in range(self.config.layers):
-            user, item = (
-                self._layer(layer, place, user, to_users(item), self.user_id),
-                self._layer(layer, place, item, to_items(user), self.item_id),
-            )
-        return user, item
+        """One layer of one modality."""
+        heard_by_users, heard_by_items = self.to_users[place](item), self.to_items[place](user)
+        return (
+            self._layer(layer, place, user, heard_by_users, self.user_id),
+            self._layer(layer, place, item, heard_by_items, self.item_id),
+        )
+
+    def _convolved_last(
+        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"], nodes: _Nodes
+    ) -> tuple[Float[Tensor, "chosen_user dim"], Float[Tensor, "chosen_item dim"]]:
+        """The last layer of one modality, if there is one, at the cost of these nodes alone."""
+        chosen_user, user_id = (functional.embedding(nodes.users, x) for x in (user, self.user_id))
+        chosen_item, item_id = (functional.embedding(nodes.items, x) for x in (item, self.item_id))
+        if self.config.layers == 0:
+            return chosen_user, chosen_item
+        to_users, to_items = (cast(SparseMatrix, side[place]) for side in (self.to_users, self.to_items))
+        return (
+            self._layer(-1, place, chosen_user, to_users.rows(nodes.users, item), user_id),
+            self._layer(-1, place, chosen_item, to_items.rows(nodes.items, user), item_id),
+        )
 
     def _layer(
         self, layer: int, place: int, x: Tensor, neighbours: Tensor, ids: Tensor
@@ -147,3 +168,18 @@ class MMGCN(Model):
         if self.config.combination == "concatenation":
             return functional.leaky_relu(torch.cat([heard, kept], dim=1) @ combine.T)
         return functional.leaky_relu(heard @ combine.T + kept)
+
+
+class _Nodes(NamedTuple):
+    """Users and items, each once."""
+
+    users: Int[Tensor, " chosen_user"]
+    items: Int[Tensor, " chosen_item"]
+
+
+def _distinct(batch: Batch) -> tuple[_Nodes, Batch]:
+    """The users and items of a batch, each once, and the same triples as places among these."""
+    users, user_places = batch.users.unique(return_inverse=True)
+    items, item_places = torch.cat([batch.positives, batch.negatives]).unique(return_inverse=True)
+    positives, negatives = item_places.chunk(2)
+    return _Nodes(users, items), Batch(user_places, positives, negatives)
