@@ -21,7 +21,7 @@ def command(
     neighbours: Annotated[int, typer.Option(min=0, help="How many co-occurring users to show.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Split the score of a user and an item into modalities, and into the user's own taste and that of others.
+    """Split the score of a user and an item into modalities, and into the tastes that it is made of.
 
     The parts add up to the score. *Lift* is a part less its mean over all items that have the modality.
     *Share* is what part of the spread of all this user's scores the modality makes: what decides their list.

@@ -57,11 +57,11 @@ def fold_in(
         settings["aggregation"],
         apart_from=apart_from,
     )
-    emphasis = others @ vectors.emphasis
+    emphasis = np.asarray(others @ vectors.emphasis)
     lonely = np.diff(others.indptr) == 0
     emphasis[lonely] = vectors.emphasis.mean(axis=0)
     fused = _constructed(run, emphasis[:, :, None] * heard)
-    return fused if vectors.refinement is None else fused + others @ vectors.refinement
+    return fused if vectors.refinement is None else fused + np.asarray(others @ vectors.refinement)
 
 
 def neighbours_of(
@@ -89,10 +89,10 @@ def neighbours_of(
     n_users = cast(tuple[int, int], common.shape)[1]
     for row in range(len(common.indptr) - 1):
         part = slice(common.indptr[row], common.indptr[row + 1])
-        users, counts = common.indices[part], common.data[part]
+        users, counts = common.indices[part], np.asarray(common.data[part])
         if apart_from is not None:
             users, counts = users[users != apart_from[row]], counts[users != apart_from[row]]
-        best = np.lexsort((users, -counts))[:neighbours]
+        best = np.lexsort((users, np.negative(counts)))[:neighbours]
         users, counts = users[best], counts[best]
         weights = np.exp(counts - counts.max(initial=0)) if aggregation == "softmax" else np.ones(len(best))
         weights = (weights / max(weights.sum(), 1e-30)).astype(np.float32)
