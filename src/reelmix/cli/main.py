@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Show the metrics of a run, or measure others."),
     "recommend": ("recommend", "List the items that a user should see next."),
     "similar": ("similar", "List the items or users that are most alike."),
+    "add": ("add", "Add new items to a run, without training."),
     "explain": ("explain", "Split a score into the parts of its modalities."),
     "export": ("export", "Write a run's vectors for other programs."),
     "doctor": ("doctor", "Check this installation and say what could be better."),

@@ -135,6 +135,18 @@ class Dataset:
                 )
         return replace(self, features={name: self.features[name] for name in modalities})
 
+    def take_items(self, keep: Bool[np.ndarray, " item"]) -> Dataset:
+        """The same users with these items alone, and with the interactions that are left."""
+        pairs = self.interactions.take(keep[self.interactions.items])
+        new_rows = (np.cumsum(keep) - 1).astype(np.int32)
+        return replace(
+            self,
+            items=Vocabulary(self.items.ids.filter(pl.Series(keep)), "item"),
+            interactions=replace(pairs, items=new_rows[pairs.items]),
+            features={name: features.take(keep) for name, features in self.features.items()},
+            item_table=self.item_table.filter(pl.Series(keep)),
+        )
+
     def k_core(self, k: int) -> Dataset:
         """The largest part in which every user and every item has at least ``k`` interactions.
 

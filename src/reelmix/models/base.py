@@ -61,8 +61,8 @@ class Induction:
         neighbours: the weights (user, user) of the user graph; None without one.
     """
 
-    passes: Float[Tensor, "item modality dim"]
-    edges: Bool[np.ndarray, "item modality"]
+    passes: Float[Tensor, "item graph dim"]
+    edges: Bool[np.ndarray, "item graph"]
     refinement: Float[Tensor, "user dim"] | None = None
     neighbours: csr_array | None = None
 

@@ -168,6 +168,9 @@ class Contents(nn.ModuleDict):
         bias: whether a linear map has one.
         unit: scale every vector to length 1.
 
+    Attributes:
+        key_of: the name of each modality's part among the weights.
+
     Raises:
         ConfigError: ``identity`` with features of another size than d.
     """
@@ -183,6 +186,7 @@ class Contents(nn.ModuleDict):
         unit: bool = False,
     ) -> None:
         super().__init__()
+        self.key_of: dict[str, str] = {}
         self.zeros: Tensor
         self.register_buffer("zeros", torch.zeros(1, 1).expand(dataset.n_items, embedding_size), False)
         for name, features in dataset.features.items():
@@ -201,6 +205,7 @@ class Contents(nn.ModuleDict):
             )
             made.unit = unit
             self[key] = made
+            self.key_of[name] = key
 
     def each(self) -> list[Content]:
         """The modalities' contents, in the dataset's order."""

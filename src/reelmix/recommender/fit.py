@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from reelmix.data import Split
+from reelmix.data import BagFeatures, Split
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest, require_vacant, write_atomic
 from reelmix.models.base import Model
+from reelmix.models.content import Contents
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
@@ -86,6 +87,9 @@ def fit(
         write_atomic(checkpointing.path.with_name("config.toml"), experiment.toml())
     state, ending = trainer.fit(checkpointing)
     manifest = _manifest(experiment, split, state, ending, started, command, device)
+    manifest["content"] = (
+        dict(content.key_of) if isinstance(content := getattr(model, "content", None), Contents) else {}
+    )
     run = _measured(_run(model, split, experiment, state, manifest), evaluation)
     if out is not None:
         write_run(run, Path(out))
@@ -255,6 +259,14 @@ def _manifest(
             "items": dataset.n_items,
             "interactions": len(dataset.interactions),
             "modalities": list(dataset.modalities),
+            "features": {
+                name: {
+                    "kind": "bag" if isinstance(features, BagFeatures) else "dense",
+                    "size": features.size,
+                    "encoder": features.encoder,
+                }
+                for name, features in dataset.features.items()
+            },
         },
         "split": {
             "method": split.method,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import ConfigError, DataError, UnknownIdError
 from reelmix.evaluation.ranking import top_n
+from reelmix.recommender.new_items import Content, NewItems, with_items
 from reelmix.recommender.new_users import fold_in
 from reelmix.recommender.run import Run
 from reelmix.recommender.shares import modality_shares
@@ -180,6 +181,32 @@ class Recommender:
                 "recommend what is popular.",
             )
         return rows
+
+    def add_items(
+        self,
+        features: Mapping[str, Content],
+        *,
+        titles: Mapping[UserOrItemId, str] | None = None,
+        encoders: Mapping[str, str] | None = None,
+    ) -> Recommender:
+        """A recommender that also knows these new items, at once and without training.
+
+        Their vectors are the model's own equations for an item without neighbours: see
+        :func:`reelmix.recommender.new_items.with_items`. ``.run.write(folder)`` keeps them.
+
+        Args:
+            features: modality to item id to the item's vector, or to its token numbers where the modality is
+                a bag; an item lacks the modalities that do not name it, and must have at least one.
+            titles: item id to title.
+            encoders: modality to what made its vectors, checked against that of the training.
+
+        Raises:
+            DataError: no item, one that the run has already or that has no modality, an unknown modality, or
+                features of another kind, size or encoder than those of the training.
+            ConfigError: the model knows no content.
+        """
+        new = NewItems.of(features, titles=titles, encoders=encoders, run=self.run)
+        return Recommender(with_items(self.run, new))
 
     def similar_items(self, item: UserOrItemId, n: int = 10) -> list[Recommendation]:
         """The items whose vectors point most nearly the same way (cosine), without the item itself.

@@ -1,0 +1,114 @@
+"""From the features of new items to their parts of item vectors, in NumPy, as the models do in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Float32
+
+from reelmix.data.features import BagFeatures, DenseFeatures, Features
+from reelmix.recommender.run import Run
+
+LEAKY_SLOPE = 0.01
+"""Of the models' LeakyReLU."""
+
+Parts = dict[str, Float32[np.ndarray, "new _"]]
+
+
+def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
+    """Layer 0 is all there is (eqs. 1 and 2 without neighbours)."""
+    return contents
+
+
+def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
+    """[0, E f, c . f]."""
+    width = run.settings["model"]["embedding_size"]
+    return {
+        name: np.concatenate([np.zeros((len(mapped), width), np.float32), mapped], axis=1)
+        for name, mapped in contents.items()
+    }
+
+
+def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
+    """The layers with nothing heard, and the share in the mean over the modalities that it has."""
+    settings, weights = run.settings["model"], run.weights
+    shares = takes_part / np.maximum(takes_part.sum(axis=1, keepdims=True), 1)
+    parts: Parts = {}
+    for place, (name, x) in enumerate(contents.items()):
+        for layer in range(settings["layers"]):
+            x = _leaky(x @ weights["carry"][layer, place].T)
+            if settings["combination"] == "concatenation":
+                x = x @ weights["combine"][layer, place][:, x.shape[1] :].T
+            x = _leaky(x)
+        parts[name] = (x * shares[:, place, None]).astype(np.float32)
+    return parts
+
+
+PARTS: dict[str, Callable[[Run, Parts, np.ndarray], Parts]] = {
+    "dualgnn": _dualgnn,
+    "mmgcn": _mmgcn,
+    "vbpr": _vbpr,
+}
+
+
+# From features to d dimensions, as reelmix.models.content does in training
+
+
+def content_vectors(
+    run: Run, name: str, features: Features | None, n_items: int
+) -> tuple[Float32[np.ndarray, "new dim"], np.ndarray]:
+    """The content vectors of a modality, zero where there is none, and which items were filled in."""
+    weights, settings = _weights(run, name), run.settings["model"]
+    rows = np.zeros(0, np.int32) if features is None else features.items
+    if "tokens" in weights:
+        vectors = _averaged(weights["tokens"], features if isinstance(features, BagFeatures) else None)
+    else:
+        size = run.manifest["dataset"]["features"][name]["size"]
+        values = features.values if isinstance(features, DenseFeatures) else np.zeros((0, size))
+        vectors = _mapped(weights, values.astype(np.float32))
+    placed, filled = np.zeros((n_items, vectors.shape[1]), np.float32), np.zeros(n_items, bool)
+    placed[rows] = vectors
+    if settings.get("missing") in ("zero", "mean") and "mean" in weights:
+        filled[np.setdiff1d(np.arange(n_items), rows)] = True
+        fill = weights["mean"] * np.float32(settings["missing"] == "mean")
+        placed[filled] = _mapped(weights, fill[None])
+    if settings.get("unit_content"):
+        lengths = np.linalg.norm(placed, axis=1, keepdims=True)
+        placed /= np.maximum(lengths, 1e-12)  # as torch's normalize
+    return placed, filled
+
+
+def _mapped(
+    weights: Mapping[str, np.ndarray], values: Float32[np.ndarray, "new feature"]
+) -> Float32[np.ndarray, "new dim"]:
+    """One of: principal components, a linear map, an mlp, or the features as they are."""
+    if "components" in weights:
+        return (values - weights["mean"]) @ weights["components"].T
+    if "weight" in weights:
+        scaled = (values - weights["mean"]) / weights["norm"]
+        return scaled @ weights["weight"].T + weights.get("bias", np.float32(0))
+    if "weight1" in weights:
+        scaled = (values - weights["mean"]) / weights["norm"]
+        hidden = _leaky(scaled @ weights["weight1"].T + weights["bias1"])
+        return hidden @ weights["weight2"].T + weights["bias2"]
+    return values
+
+
+def _averaged(
+    tokens: Float32[np.ndarray, "token dim"], features: BagFeatures | None
+) -> Float32[np.ndarray, "new dim"]:
+    """The mean of each item's token vectors."""
+    if features is None or not len(features.items):
+        return np.zeros((0, tokens.shape[1]), np.float32)
+    sums = np.add.reduceat(tokens[features.tokens], features.starts[:-1], axis=0)
+    return (sums / np.diff(features.starts)[:, None]).astype(np.float32)
+
+
+def _weights(run: Run, name: str) -> dict[str, np.ndarray]:
+    start = f"content.{run.manifest['content'][name]}."
+    return {key.removeprefix(start): value for key, value in run.weights.items() if key.startswith(start)}
+
+
+def _leaky(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, LEAKY_SLOPE * x)

@@ -1,0 +1,212 @@
+"""New items: their vectors are what the trained model itself gives an item that nobody has watched."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from reelmix.data.features import bag_features
+from reelmix.errors import ConfigError, DataError
+from reelmix.models import MMGCN, VBPR, DualGNN, LightGCN
+from reelmix.models.content import PrincipalContent, TrainedMap
+from reelmix.recommender import Run
+from reelmix.recommender.fit import fit
+from reelmix.recommender.new_items import NewItems, with_items
+
+SMALL = {"embedding_size": 8}
+MODELS = {
+    "dualgnn": lambda: DualGNN(**SMALL, neighbours=5),
+    "dualgnn linear": lambda: DualGNN(**SMALL, neighbours=5, content="linear", layers=1),
+    "dualgnn mlp unit": lambda: DualGNN(**SMALL, content="mlp", unit_content=True, item_ids=False),
+    "mmgcn": lambda: MMGCN(**SMALL),
+    "mmgcn concatenation": lambda: MMGCN(**SMALL, combination="concatenation", content="mlp"),
+    "vbpr": lambda: VBPR(**SMALL),
+}
+
+
+@pytest.fixture(scope="module")
+def holed(dataset):
+    """The sample with a bag of words beside its features; the last 12 items are the new ones."""
+    rng = np.random.default_rng(0)
+    items = np.repeat(np.arange(0, dataset.n_items, 2), 3)
+    words = bag_features(items, rng.integers(0, 9, len(items)), where="words", n_tokens=9)
+    return replace(dataset, features={**dataset.features, "words": words})
+
+
+@pytest.fixture(scope="module")
+def old(holed):
+    return np.arange(holed.n_items) < holed.n_items - 12
+
+
+def truth(model, run, holed, old):
+    """The trained model, asked for vectors of all items: the new ones have no interactions and no ids."""
+    split = holed.split(rng=0)
+    kept = replace(split, train=split.train.take(old[split.train.items]))
+    whole = type(model)(model.config).build(kept)
+    state = whole.state_dict()
+    for key, value in run.weights.items():
+        if value.shape == state[key].shape:
+            state[key] = torch.from_numpy(value)
+        else:
+            state[key] = torch.zeros_like(state[key])
+            state[key][torch.from_numpy(old)] = torch.from_numpy(value)
+    whole.load_state_dict(state)
+    for name, content in zip(holed.modalities, whole.content.each(), strict=True):
+        if isinstance(content, PrincipalContent | TrainedMap):  # scaled as in training, not as in all data
+            raw = torch.from_numpy(holed.features[name].values.astype(np.float32))
+            if isinstance(content, PrincipalContent):
+                content.vectors = (raw - content.mean) @ content.components.T
+            else:
+                content.features = (raw - content.mean) / content.norm
+    with torch.no_grad():
+        if isinstance(whole, DualGNN):
+            whole.fixed_users, whole.fixed_items = whole.propagation.from_items(
+                whole.content.vectors(trained=False)
+            )
+        return whole.embed()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_vectors_are_those_of_the_model_for_an_unwatched_item(name, holed, old, tmp_path):
+    model = MODELS[name]()
+    run = fit(model, holed.take_items(old).split(rng=0), epochs=2, learning_rate=0.01)
+    more = with_items(run, NewItems.of_dataset(holed, run))
+    expected = truth(model, run, holed, old)
+    assert more.items.ids.to_list() == [*run.items.ids, *holed.items.ids.filter(pl.Series(~old))]
+    np.testing.assert_array_equal(more.vectors.items[: old.sum()], run.vectors.items)
+    np.testing.assert_allclose(more.vectors.items[old.sum() :], expected.items[~old], atol=1e-5)
+    for modality, part in more.vectors.item_parts.items():
+        np.testing.assert_allclose(part[old.sum() :], expected.item_parts[modality][~old], atol=1e-5)
+        np.testing.assert_array_equal(
+            more.vectors.present[old.sum() :, list(run.vectors.item_parts).index(modality)],
+            holed.has(modality)[~old],
+        )
+    more.write(tmp_path / "more")
+    again = Run.read(tmp_path / "more")
+    np.testing.assert_array_equal(again.vectors.items, more.vectors.items)
+    assert again.manifest["added_items"] == 12
+
+
+@pytest.fixture(scope="module")
+def run(holed, old):
+    return fit(MODELS["dualgnn"](), holed.take_items(old).split(rng=0), epochs=2)
+
+
+def vector(holed, name="visual", row=0):
+    return holed.features[name].values[row]
+
+
+def test_recommended_at_once_with_any_subset_of_modalities(run, holed):
+    before = run.recommender()
+    after = before.add_items(
+        {
+            "visual": {"look": 9 * vector(holed), "both": vector(holed)},
+            "acoustic": {"both": vector(holed, "acoustic")},
+            "words": {"read": [0, 3, 3]},
+        },
+        titles={"look": "A look"},
+    )
+    user = run.users.ids[0]
+    listed = {one.id: one for one in after.recommend(user, len(after.run.items))}
+    assert {"look", "both", "read"} <= set(listed)
+    assert listed["look"].title == "A look"
+    assert [one for one in after.recommend(user, 9999) if one.id not in ("look", "both", "read")] == (
+        before.recommend(user, 9999)
+    )
+    assert after.similar_items("look", 1)
+    assert "look" not in before.run.items
+    tokens = run.weights["content.words.tokens"]
+    row = after.run.items.row("read")
+    np.testing.assert_allclose(after.vectors.items[row], (tokens[0] + 2 * tokens[3]) / 3, rtol=1e-5)
+    assert after.vectors.present[row].tolist() == [False, False, False, True]
+
+
+def test_items_may_be_added_twice_in_a_row_and_watched_by_new_users(run, holed):
+    first = run.recommender().add_items({"visual": {"one": vector(holed)}})
+    second = first.add_items({"visual": {"two": vector(holed)}})
+    assert second.run.manifest["added_items"] == 2
+    twin = second.vectors.items[second.run.items.row("two")]
+    np.testing.assert_array_equal(second.vectors.items[second.run.items.row("one")], twin)
+    assert second.recommend_for_history(["one"], 3)
+
+
+def test_filled_as_in_training():
+    """A model trained with the mean or zeros in place of what is missing gives new items the same."""
+    from reelmix.data.sample import sample
+
+    dataset = sample(n_users=60, n_items=40).dataset
+    if "missing" not in DualGNN.Config.model_fields:
+        pytest.skip("no filling here")
+    for how in ("mean", "zero"):
+        made = fit(DualGNN(**SMALL, missing=how, item_ids=False), dataset.split(rng=0), epochs=1)
+        after = made.recommender().add_items({"visual": {"new": dataset.features["visual"].values[0]}})
+        row = after.run.items.row("new")
+        weights = made.weights
+        raw = np.zeros_like(weights["content.acoustic.mean"])
+        expected = (raw - weights["content.acoustic.mean"]) @ weights["content.acoustic.components"].T
+        part = after.vectors.item_parts["acoustic"][row]
+        np.testing.assert_allclose(part, 0 if how == "mean" else expected, atol=1e-6)
+        assert not after.vectors.present[row, 1]
+        assert after.vectors.edges[row].all()
+
+
+# What cannot be taken in
+
+
+def refused(refusal, kind, run, features, **more):
+    return refusal(kind, run.recommender().add_items, features, **more)
+
+
+def test_an_item_that_is_there_already(refusal, run, holed):
+    text = refused(refusal, DataError, run, {"visual": {run.items.ids[0]: vector(holed)}})
+    assert text == (
+        f"add_items: expected items that the run does not have, found {run.items.ids[0]!r}. "
+        "Leave it out; to change what is known of an item, train again."
+    )
+
+
+def test_an_item_of_which_nothing_is_known(refusal, run, holed):
+    text = refused(refusal, DataError, run, {"visual": {"a": vector(holed)}}, titles={"bare": "Bare"})
+    assert text == (
+        "add_items: expected at least one modality for every new item, found none for 'bare'. "
+        "Give it features, or leave it out: nothing is known of it."
+    )
+    assert "expected at least one new item" in refused(refusal, DataError, run, {})
+
+
+def test_features_of_another_size_encoder_or_modality(refusal, run, holed):
+    text = refused(refusal, DataError, run, {"visual": {"a": [1.0, 2.0]}})
+    assert text == (
+        "features, modality 'visual': expected visual features of size 48, as in training, found 2. "
+        "Extract them with the encoder that made the training features."
+    )
+    other = {"visual": "another encoder"}
+    text = refused(refusal, DataError, run, {"visual": {"a": vector(holed)}}, encoders=other)
+    assert "expected visual features of encoder" in text
+    assert "found another encoder" in text
+    text = refused(refusal, DataError, run, {"visuall": {"a": vector(holed)}})
+    assert text == (
+        "features: expected a modality that the model was trained with, found 'visuall'. "
+        "Did you mean 'visual'?"
+    )
+    text = refused(refusal, DataError, run, {"visual": {"a": vector(holed), "b": [1.0]}})
+    assert "expected one vector of 48 numbers an item" in text
+    text = refused(refusal, DataError, run, {"visual": {"a": vector(holed) * np.nan}})
+    assert "expected finite numbers, found nan" in text
+    text = refused(refusal, DataError, run, {"words": {"a": [99]}})
+    assert "expected token numbers from 0 to 8, found 99 to 99" in text
+
+
+def test_ids_of_another_type(refusal, run, holed):
+    text = refused(refusal, DataError, run, {"visual": {7: vector(holed)}})
+    assert text.startswith("add_items: expected item ids of the run's type, such as 'reel-1'")
+
+
+def test_a_model_without_content(refusal, dataset):
+    run = fit(LightGCN(**SMALL), dataset.split(rng=0), epochs=1)
+    text = refused(refusal, ConfigError, run, {"visual": {"a": [1.0]}})
+    assert text.startswith(
+        "add_items: expected a model that knows content: dualgnn, mmgcn, vbpr, found lightgcn"
+    )
