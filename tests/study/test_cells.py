@@ -248,7 +248,7 @@ def outcome(**changes):
 @pytest.mark.parametrize("vectors", [{}, outcome().vectors], ids=["without vectors", "with vectors"])
 def test_what_was_written_is_read(tmp_path, vectors):
     before = outcome(vectors=vectors)
-    before.write(tmp_path / "cell", cell())
+    before.write(tmp_path / "cell", cell().as_dict())
     after = Outcome.read(tmp_path / "cell")
     for name in ("metrics", "epochs", "best_epoch", "epoch_seconds", "seconds", "parameters"):
         assert getattr(after, name) == getattr(before, name), name
@@ -261,7 +261,7 @@ def test_what_was_written_is_read(tmp_path, vectors):
 
 
 def test_a_cell_says_what_it_is(tmp_path):
-    outcome().write(tmp_path / "cell", cell(rng=4, modalities=("visual",), protocol="edges", ratio=0.25))
+    outcome().write(tmp_path / "cell", cell(rng=4, modalities=("visual",), protocol="edges", ratio=0.25).as_dict())
     numbers = json.loads((tmp_path / "cell" / "cell.json").read_text())
     assert numbers["cell"] == {
         "model": "dualgnn",
@@ -277,7 +277,7 @@ def test_a_cell_says_what_it_is(tmp_path):
 
 
 def test_a_cell_is_not_written_over(tmp_path, refusal):
-    outcome().write(tmp_path / "cell", cell())
+    outcome().write(tmp_path / "cell", cell().as_dict())
     assert refusal(StorageError, outcome().write, tmp_path / "cell", cell()) == (
         f"{tmp_path / 'cell'}: expected a new or empty folder for a cell of the study, found something there "
         "already. Choose another path, or move the old one away first."
@@ -390,7 +390,7 @@ def test_cells_whose_time_is_measured_come_last_one_by_one(measuring, monkeypatc
     def noted(tasks, work, *, jobs, threads, answer, done):
         calls.append(([(task.model, task.rng) for task in tasks], jobs, threads))
         for task in tasks:
-            outcome().write(measuring.folder(task), task)
+            outcome().write(measuring.folder(task), task.as_dict())
             done(task, None)
 
     monkeypatch.setattr(module, "work_through", noted)

@@ -101,8 +101,8 @@ def command(
 
 def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
     def told(cell: Cell, outcome: Outcome, done: int, total: int) -> None:
-        usual = plan.chosen[cell.model].settings
-        fields = (MODELS | FLOORS)[cell.model].Config.model_fields
+        usual = plan.chosen[cell.model].settings if cell.model in NAMES else {}
+        fields = (MODELS | FLOORS)[cell.model].Config.model_fields if cell.model in NAMES else {}
         here = {key: cell.settings.get(key, fields[key].default) for key in {**usual, **cell.settings}}
         words = [
             f"{key} {value}" for key, value in here.items() if usual.get(key, fields[key].default) != value
@@ -111,7 +111,7 @@ def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
         words += [f"{cell.protocol} {cell.ratio:.0%}"] if cell.protocol else []
         trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
         say(
-            f"{done:4} of {total}  {', '.join([NAMES[cell.model], *words, f'seed {cell.rng}'])}: "
+            f"{done:4} of {total}  {', '.join([NAMES.get(cell.model, cell.model), *words, f'seed {cell.rng}'])}: "
             f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -49,6 +49,24 @@ class Split:
         if modality in self.cut:
             has[self.cut[modality]] = False
         return has
+
+    def take_items(self, keep: Bool[np.ndarray, " item"]) -> Split:
+        """The split of the same users without the other items: nothing of them is left."""
+        new_rows = (np.cumsum(keep) - 1).astype(np.int32)
+
+        def kept(pairs: Interactions) -> Interactions:
+            pairs = pairs.take(keep[pairs.items])
+            return replace(pairs, items=new_rows[pairs.items])
+
+        cut = {name: new_rows[rows[keep[rows]]] for name, rows in self.cut.items()}
+        return replace(
+            self,
+            dataset=self.dataset.take_items(keep),
+            train=kept(self.train),
+            validation=kept(self.validation),
+            test=kept(self.test),
+            cut=cut,
+        )
 
     @property
     def untrained_users(self) -> Int[np.ndarray, " user"]:

@@ -12,21 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
-from reelmix.errors import StorageError
 from reelmix.evaluation import Evaluation, EvaluationConfig, Scorer, evaluate
-from reelmix.files import digest, new_folder, read_arrays, write_arrays, write_atomic
+from reelmix.files import digest
 from reelmix.models import FLOORS, model_class
 from reelmix.recommender.fit import fit
 from reelmix.recommender.shares import modality_shares
+from reelmix.study.cold import Cold, ColdProtocol, measure_cold_items, measure_cold_users
 from reelmix.study.missing import Protocol, lose_modalities
+from reelmix.study.outcome import Outcome as Outcome
 from reelmix.study.workers import Report, work_through
 from reelmix.training.config import TrainingConfig
-
-CELL_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,8 @@ class Cell:
         training: how it is trained.
         rng: seed of the training.
         modalities: use these alone; None uses all.
-        protocol, ratio: what share of the items lost a modality, and how; None where nothing is lost.
+        protocol, ratio: what share of the items lost a modality, and how, or what share of the items or users
+            is held out of training; None where nothing is.
         vectors: whether to keep the vectors.
         alone: whether nothing else may run at the same time, because its time is what is measured.
     """
@@ -49,85 +48,18 @@ class Cell:
     training: TrainingConfig
     rng: int
     modalities: tuple[str, ...] | None = None
-    protocol: Protocol | None = None
+    protocol: Protocol | ColdProtocol | None = None
     ratio: float = 0.0
     vectors: bool = False
     alone: bool = False
 
     def key(self, data: str) -> str:
         """The name of its folder: a hash of all that it depends on, with ``data`` for the split."""
-        return digest(
-            data, json.dumps({**asdict(self), "training": self.training.model_dump()}, sort_keys=True)
-        )[:20]
+        return digest(data, json.dumps(self.as_dict(), sort_keys=True))[:20]
 
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of a cell.
-
-    Attributes:
-        metrics: of validation and test, such as ``metrics["test"]["recall@10"]``.
-        users: rows of the users with test items.
-        per_user: their test metrics.
-        epochs, best_epoch: how many were trained, and which was best; 0 for a floor.
-        epoch_seconds: median wall time of training and validating an epoch; of a floor, of building it.
-        seconds: wall time of the cell.
-        parameters: trained numbers.
-        vectors: ``users``, ``items`` and perhaps ``emphasis`` and ``shares``, if they were kept.
-    """
-
-    metrics: Mapping[str, Mapping[str, float]]
-    users: Int[np.ndarray, " user"]
-    per_user: Mapping[str, Float[np.ndarray, " user"]]
-    epochs: int
-    best_epoch: int
-    epoch_seconds: float
-    seconds: float
-    parameters: int
-    vectors: Mapping[str, np.ndarray]
-
-    def write(self, folder: Path, cell: Cell) -> None:
-        """Writes it into a new folder, whole or not at all."""
-        numbers = {
-            "cell_version": CELL_VERSION,
-            "cell": {**asdict(cell), "training": cell.training.model_dump()},
-            "metrics": self.metrics,
-            "epochs": self.epochs,
-            "best_epoch": self.best_epoch,
-            "epoch_seconds": self.epoch_seconds,
-            "seconds": self.seconds,
-            "parameters": self.parameters,
-        }
-        with new_folder(folder, "a cell of the study") as inside:
-            write_arrays(inside / "per_user.safetensors", {"users": self.users, **self.per_user})
-            if self.vectors:
-                write_arrays(inside / "vectors.safetensors", self.vectors)
-            write_atomic(inside / "cell.json", json.dumps(numbers, indent=1, sort_keys=True) + "\n")
-
-    @classmethod
-    def read(cls, folder: Path) -> Outcome:
-        """Reads what :meth:`write` wrote.
-
-        Raises:
-            StorageError: a file is missing or damaged.
-        """
-        try:
-            numbers = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
-            metrics, rest = numbers["metrics"], {key: numbers[key] for key in _NUMBERS}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StorageError(
-                expected="a finished cell of a study",
-                found="a damaged one",
-                where=str(folder),
-                fix="Delete that folder; the cell is then measured again.",
-            ) from None
-        per_user, _ = read_arrays(folder / "per_user.safetensors")
-        kept = folder / "vectors.safetensors"
-        vectors = read_arrays(kept)[0] if kept.exists() else {}
-        return cls(metrics=metrics, users=per_user.pop("users"), per_user=per_user, vectors=vectors, **rest)
-
-
-_NUMBERS = ("epochs", "best_epoch", "epoch_seconds", "seconds", "parameters")
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON."""
+        return {**asdict(self), "training": self.training.model_dump()}
 
 
 @dataclass(frozen=True)
@@ -168,10 +100,18 @@ class Measuring:
         split = self.split()
         if cell.modalities is not None:
             split = replace(split, dataset=split.dataset.only(list(cell.modalities)))
-        if cell.protocol is not None:
-            split = lose_modalities(split, cell.ratio, cell.protocol, rng=cell.rng)
-        outcome = self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split)
-        replace(outcome, seconds=time.perf_counter() - started).write(self.folder(cell), cell)
+        outcome = self._measured(cell, split)
+        replace(outcome, seconds=time.perf_counter() - started).write(self.folder(cell), cell.as_dict())
+
+    def _measured(self, cell: Cell, split: Split) -> Outcome:
+        protocol = cell.protocol
+        if protocol == "cold_items" or protocol == "cold_users":
+            cold = Cold(cell.model, cell.settings, cell.training, cell.ratio, cell.rng)
+            measure_cold = measure_cold_items if protocol == "cold_items" else measure_cold_users
+            return measure_cold(cold, split, self.evaluation)
+        if protocol is not None:
+            split = lose_modalities(split, cell.ratio, protocol, rng=cell.rng)
+        return self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split)
 
     def _model(self, cell: Cell, split: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)

@@ -13,6 +13,7 @@ from reelmix.data.describe import describe
 from reelmix.errors import ConfigError, nearest
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
+from reelmix.study.cold_tables import COLD_TABLES
 from reelmix.study.control import CONTROL
 from reelmix.study.extra import optional
 from reelmix.study.markdown import to_markdown
@@ -28,6 +29,7 @@ EXHIBITS: dict[str, Exhibit] = {
     **TABLES,
     **{name: _FIGURES[name] for name in sorted(_FIGURES)},
     "control": CONTROL,
+    **COLD_TABLES,
 }
 """All tables and figures by name."""
 
