@@ -110,8 +110,9 @@ def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
         words += ["+".join(cell.modalities) + " alone"] if cell.modalities else []
         words += [f"{cell.protocol} {cell.ratio:.0%}"] if cell.protocol else []
         trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
+        words = [NAMES.get(cell.model, cell.model), *words, f"seed {cell.rng}"]
         say(
-            f"{done:4} of {total}  {', '.join([NAMES.get(cell.model, cell.model), *words, f'seed {cell.rng}'])}: "
+            f"{done:4} of {total}  {', '.join(words)}: "
             f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"
         )
 

@@ -78,8 +78,8 @@ def _items(plan: Plan, found: Found) -> Section:
     for name in ("vbpr", "mmgcn", "dualgnn"):
         new, every = (_mean(outcomes[name], stage, "recall@20").mean for stage in ("cold", "test"))
         text.append(
-            f"Among the new items, {_name(name)} finds {new / chance:.1f} times as much as chance in Recall@20 "
-            f"({new:.4f}; chance {chance:.4f}); among all items it finds {every:.4f} of them."
+            f"Among the new items, {_name(name)} finds {new / chance:.1f} times as much as chance in "
+            f"Recall@20 ({new:.4f}; chance {chance:.4f}); among all items it finds {every:.4f} of them."
         )
     return Section("cold_items", "New items", tuple(text), (table,))
 
