@@ -14,16 +14,28 @@ import typer
 from reelmix.cli.terminal import count, duration, say, table
 from reelmix.cli.tune import split_method
 from reelmix.evaluation import EvaluationConfig
-from reelmix.models import FLOORS, MODELS
+from reelmix.models import FLOORS, MODELS, model_class
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
-from reelmix.study.study import EXHIBITS, cells_of, exhibits, require_packages, sections_of, write_study
+from reelmix.study.study import (
+    EXHIBITS,
+    WHOLE,
+    cells_of,
+    exhibits,
+    require_packages,
+    sections_of,
+    write_study,
+)
 from reelmix.training.config import TrainingConfig
 
 
 def command(
     name: Annotated[
-        str, typer.Argument(help=f"One of: {', '.join(EXHIBITS)}; or all, with a report.", show_default=False)
+        str,
+        typer.Argument(
+            help=f"One of: {', '.join(EXHIBITS)}; or all of them, or robustness, with a report.",
+            show_default=False,
+        ),
     ],
     data: Annotated[Path, typer.Argument(help="Dataset folder.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the study, new or to go on with.", show_default=False)],
@@ -38,6 +50,13 @@ def command(
         int | None,
         typer.Option(
             min=1, help="Seeds of the figures with many points, 5 and 9. [default: all]", show_default=False
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Of robustness: which multimodal models, such as dualgnn,vbpr. [default: all]",
+            show_default=False,
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 200,
@@ -66,7 +85,7 @@ def command(
     )
     settings = choose(tuned, training)
     measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())
-    plan = Plan(measuring.split(), settings, tuple(range(seeds)), sweep_seeds)
+    plan = Plan(measuring.split(), settings, tuple(range(seeds)), sweep_seeds, _chosen_models(models))
     jobs = jobs or os.cpu_count() or 1
     outcomes = measure(
         cells_of(chosen, plan),
@@ -81,7 +100,7 @@ def command(
         plan,
         outcomes,
         out,
-        whole=name == "all",
+        whole=name in WHOLE,
         command=shlex.join(["reelmix", *sys.argv[1:]]),
     )
     for section in sections:
@@ -96,7 +115,18 @@ def command(
         for figure in section.figures:
             say(f"figure: {out / figure.name}.svg")
         say("")
-    say(f"{'report' if name == 'all' else 'folder'}: {made}")
+    say(f"{'report' if name in WHOLE else 'folder'}: {made}")
+
+
+def _chosen_models(names: str | None) -> tuple[str, ...] | None:
+    """The models that are asked for.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if names is None:
+        return None
+    return tuple(model_class(name.strip()).name for name in names.split(",") if name.strip())
 
 
 def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
@@ -108,7 +138,8 @@ def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
             f"{key} {value}" for key, value in here.items() if usual.get(key, fields[key].default) != value
         ]
         words += ["+".join(cell.modalities) + " alone"] if cell.modalities else []
-        words += [f"{cell.protocol} {cell.ratio:.0%}"] if cell.protocol else []
+        lost = (cell.protocol, cell.modality, f"{cell.ratio:.0%}")
+        words += [" ".join(word for word in lost if word)] if cell.protocol else []
         trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
         words = [NAMES.get(cell.model, cell.model), *words, f"seed {cell.rng}"]
         say(

@@ -9,19 +9,20 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 
 from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
-from reelmix.evaluation import Evaluation, EvaluationConfig, Scorer, evaluate
+from reelmix.evaluation import Evaluation, EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest
-from reelmix.models import FLOORS, model_class
+from reelmix.models import FLOORS, Model, model_class
 from reelmix.recommender.fit import fit
 from reelmix.recommender.shares import modality_shares
 from reelmix.study.cold import Cold, ColdProtocol, measure_cold_items, measure_cold_users
-from reelmix.study.missing import Protocol, lose_modalities
+from reelmix.study.missing import Pattern, Protocol, lose_modalities, lose_one_modality
 from reelmix.study.outcome import Outcome as Outcome
 from reelmix.study.workers import Report, work_through
 from reelmix.training.config import TrainingConfig
@@ -39,6 +40,7 @@ class Cell:
         modalities: use these alone; None uses all.
         protocol, ratio: what share of the items lost a modality, and how, or what share of the items or users
             is held out of training; None where nothing is.
+        modality: the one modality that items lose, for the protocols that are patterns.
         vectors: whether to keep the vectors.
         alone: whether nothing else may run at the same time, because its time is what is measured.
     """
@@ -48,8 +50,9 @@ class Cell:
     training: TrainingConfig
     rng: int
     modalities: tuple[str, ...] | None = None
-    protocol: Protocol | ColdProtocol | None = None
+    protocol: Protocol | Pattern | ColdProtocol | None = None
     ratio: float = 0.0
+    modality: str | None = None
     vectors: bool = False
     alone: bool = False
 
@@ -109,14 +112,22 @@ class Measuring:
             cold = Cold(cell.model, cell.settings, cell.training, cell.ratio, cell.rng)
             measure_cold = measure_cold_items if protocol == "cold_items" else measure_cold_users
             return measure_cold(cold, split, self.evaluation)
-        if protocol is not None:
-            split = lose_modalities(split, cell.ratio, protocol, rng=cell.rng)
-        return self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split)
+        served = split
+        if cell.modality is not None:
+            pattern = cast(Pattern, protocol)
+            served = lose_one_modality(split, cell.modality, cell.ratio, pattern, rng=cell.rng)
+            split = split if protocol == "serving" else served
+        elif protocol is not None:
+            split = served = lose_modalities(split, cell.ratio, cast(Protocol, protocol), rng=cell.rng)
+        return self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split, served)
 
-    def _model(self, cell: Cell, split: Split) -> Outcome:
+    def _model(self, cell: Cell, split: Split, served: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)
         run = fit(model, split, training=cell.training, evaluation=self.evaluation, rng=cell.rng)
-        per_user = dict(run.per_user["test"])
+        metrics, per_user = dict(run.metrics), dict(run.per_user["test"])
+        if served is not split:
+            found = self._evaluated(_served(model, served), served, "test")
+            metrics["test"], per_user = found.metrics, {"users": found.users, **found.per_user}
         kept: dict[str, np.ndarray] = {}
         if cell.vectors:
             kept = {"users": run.vectors.users, "items": run.vectors.items}
@@ -125,7 +136,7 @@ class Measuring:
             if run.vectors.item_parts:
                 kept["shares"] = modality_shares(run.vectors)
         return Outcome(
-            metrics=run.metrics,
+            metrics=metrics,
             users=per_user.pop("users"),
             per_user=per_user,
             epochs=run.manifest["epochs"],
@@ -159,6 +170,15 @@ class Measuring:
         if stage == "test":
             hidden = hidden + split.matrix("validation")
         return evaluate(scorer, relevant=split.matrix(stage), exclude=hidden, config=self.evaluation)
+
+
+@torch.no_grad()
+def _served(model: Model, split: Split) -> VectorScorer:
+    """A trained model on other data of the same users, items and modalities."""
+    other = type(model)(model.config).build(split)
+    other.load_state_dict(model.state_dict())
+    embeddings = other.embed()
+    return VectorScorer(embeddings.users.numpy(), embeddings.items.numpy())
 
 
 @lru_cache(maxsize=1)

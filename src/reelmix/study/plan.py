@@ -59,12 +59,14 @@ class Plan:
         chosen: the settings of each model.
         seeds: of the trainings; the first one's vectors are kept.
         sweep_seeds: how many of the seeds the figures with many points use (5 and 9); None uses all.
+        models: of the robustness curves; None takes every multimodal model.
     """
 
     split: Split
     chosen: Mapping[str, Chosen]
     seeds: tuple[int, ...]
     sweep_seeds: int | None = None
+    models: tuple[str, ...] | None = None
 
     def sweep(self) -> Plan:
         """The same plan with the seeds of the figures with many points."""
@@ -77,6 +79,7 @@ class Plan:
         modalities: tuple[str, ...] | None = None,
         protocol: Any = None,
         ratio: float = 0.0,
+        modality: str | None = None,
         **changes: Any,
     ) -> list[Cell]:
         """The cells of a model, one for each seed; a floor leaves nothing to chance and has one.
@@ -85,6 +88,7 @@ class Plan:
             model: its name.
             modalities: use these alone.
             protocol, ratio: what the items lose.
+            modality: the one that they lose, for a protocol that is a pattern.
             changes: settings in place of the chosen ones.
         """
         chosen = self.chosen[model]
@@ -99,6 +103,7 @@ class Plan:
                 modalities=modalities,
                 protocol=protocol,
                 ratio=ratio,
+                modality=modality,
                 vectors=plain and rng == self.seeds[0] and model in MODELS,
             )
             for rng in (self.seeds[:1] if model in FLOORS else self.seeds)

@@ -22,6 +22,7 @@ from reelmix.study.paper_tables import TABLES
 from reelmix.study.paper_vectors import VECTOR_FIGURES
 from reelmix.study.plan import NAMES, Exhibit, Plan
 from reelmix.study.report import Report, Section, write_report
+from reelmix.study.robustness import ROBUSTNESS
 from reelmix.study.table import Column, Row, Table
 
 _FIGURES = ACCURACY_FIGURES | VECTOR_FIGURES
@@ -32,6 +33,9 @@ EXHIBITS: dict[str, Exhibit] = {
     **COLD_TABLES,
 }
 """All tables and figures by name."""
+
+WHOLE = ("all", "robustness")
+"""What makes a report: all of the above, or the curves of missing modalities."""
 
 
 def require_packages() -> None:
@@ -52,12 +56,14 @@ def exhibits(name: str) -> dict[str, Exhibit]:
     """
     if name == "all":
         return EXHIBITS
+    if name == "robustness":
+        return ROBUSTNESS
     if name not in EXHIBITS:
         raise ConfigError(
             expected="a table or figure",
             found=repr(name),
             where="name",
-            fix=nearest(name, [*EXHIBITS, "all"]),
+            fix=nearest(name, [*EXHIBITS, *WHOLE]),
         )
     return {name: EXHIBITS[name]}
 
