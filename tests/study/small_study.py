@@ -122,8 +122,12 @@ def drawn(cell: Cell, split: Split) -> Outcome:
         shape = split.dataset.n_users, len(split.dataset.modalities)
         vectors["emphasis"] = cell_rng.normal(1, 0.5, shape).astype(np.float32)
         vectors["shares"] = cell_rng.dirichlet(np.ones(shape[1]), shape[0])
+    metrics = {"validation": {key: value + 0.1 for key, value in test.items()}, "test": test}
+    if cell.protocol in ("cold_items", "cold_users"):
+        metrics["cold"] = {key: 2 * value for key, value in test.items()}
+        metrics["overlap"] = {"overlap@20": level} if cell.model == "dualgnn" else {}
     return Outcome(
-        metrics={"validation": {key: value + 0.1 for key, value in test.items()}, "test": test},
+        metrics=metrics,
         users=users,
         per_user=per_user,
         epochs=0 if cell.model in FLOORS else 2,

@@ -261,7 +261,9 @@ def test_what_was_written_is_read(tmp_path, vectors):
 
 
 def test_a_cell_says_what_it_is(tmp_path):
-    outcome().write(tmp_path / "cell", cell(rng=4, modalities=("visual",), protocol="edges", ratio=0.25).as_dict())
+    outcome().write(
+        tmp_path / "cell", cell(rng=4, modalities=("visual",), protocol="edges", ratio=0.25).as_dict()
+    )
     numbers = json.loads((tmp_path / "cell" / "cell.json").read_text())
     assert numbers["cell"] == {
         "model": "dualgnn",

@@ -108,7 +108,8 @@ def _strategies(plan: Plan, found: Found) -> Section:
         tuple(rows),
         (
             f"dropout: mask, and {DROPOUT:.0%} of the present modalities hidden at each step of training. "
-            "The decrease is from the same model with mask and nothing lost, seed by seed; below zero is better.",
+            "The decrease is from the same model with mask and nothing lost, seed by seed; below zero is "
+            "better.",
             seeds_note(plan),
         ),
     )
