@@ -56,8 +56,8 @@ def test_no_modality():
         (
             {"zzz": 1},
             "dualgnn: expected a known setting, found 'zzz'. Valid names: aggregation, construction, "
-            "content, embedding_size, emphasis, item_ids, layers, neighbours, reg, unit_content, "
-            "user_layers.",
+            "content, embedding_size, emphasis, item_ids, layers, missing, modality_dropout, neighbours, "
+            "reg, unit_content, user_layers.",
         ),
         (
             {"layers": -1},

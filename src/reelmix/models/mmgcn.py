@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
-from reelmix.graph import SparseMatrix, mean_of_neighbours
+from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
+from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
 from reelmix.settings import Settings
 
@@ -35,6 +35,14 @@ class MMGCNConfig(Settings):
     content: ContentMap = "linear"
     """From features to d: linear or mlp (trained), pca (fixed), identity (sizes agree)."""
 
+    missing: Missing = "mask"
+    """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
+    items with common users have (neighbours, propagation, pagerank). By default nothing is made up."""
+
+    modality_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
+    one. The paper hides none."""
+
     reg: float = Field(1e-4, ge=0)
     """Weight of the L2 term on the vectors that a triple uses and on all maps."""
 
@@ -50,7 +58,9 @@ class MMGCN(Model):
         x \leftarrow \phi(W_3 h + \hat x) \text{ or } \phi(W_3 [h \| \hat x])
 
     with :math:`\phi` the LeakyReLU and one table of ids for all modalities. A user's vector is the mean over
-    modalities, an item's the mean over the modalities that it has. The score is the dot product.
+    modalities, an item's the mean over the modalities that it has. The score is the dot product. With
+    ``modality_dropout``, items are zero at every layer of the modalities that are hidden on a step, and the
+    mean is over the others.
 
     Parameters: ``preference`` (user, modality, dim), ``user_id`` (user, dim), ``item_id`` (item, dim),
     ``content.<modality>``; ``aggregate``, ``carry`` and ``combine`` are :math:`W_1, W_2, W_3`, each
@@ -67,6 +77,7 @@ class MMGCN(Model):
         Raises:
             ConfigError: the dataset has no modality, or one that does not fit ``content``.
         """
+        split = filled(split, self.config.missing)
         generator, dataset, config = seeded(rng), split.dataset, self.config
         if not dataset.modalities:
             raise ConfigError(
@@ -77,15 +88,13 @@ class MMGCN(Model):
             )
         self.modalities = dataset.modalities
         train = split.matrix("train")
-        present = np.stack([dataset.has(name) for name in self.modalities], axis=1)
+        self.present: Tensor
+        self.register_buffer("present", presence(dataset), persistent=False)
         graphs = [mean_of_neighbours(train, split.edges(name)) for name in self.modalities]
         self.to_users = nn.ModuleList(SparseMatrix(of_items) for of_items, _ in graphs)
         self.to_items = nn.ModuleList(SparseMatrix(of_users) for _, of_users in graphs)
-        shares = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
         self.shares: Tensor
-        self.register_buffer(
-            "shares", torch.from_numpy(shares).to(torch.get_default_dtype()), persistent=False
-        )
+        self.register_buffer("shares", _shares(self.present, torch.get_default_dtype()), persistent=False)
         m, d, layers = len(self.modalities), config.embedding_size, config.layers
         self.content = Contents(dataset, embedding_size=d, content=config.content, rng=generator)
         self.preference = xavier_tables(m, dataset.n_users, d, generator=generator)
@@ -109,33 +118,44 @@ class MMGCN(Model):
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all maps.
         """
-        users, parts = self._single_modal()
+        shown = kept(self.present, self.config.modality_dropout, batch.rng)
+        users, parts = self._single_modal(shown)
         objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), batch)
         penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
-        penalty = penalty + self.content.squared_norm(batch)
+        penalty = penalty + self.content.squared_norm(batch, shown)
         for weights in (self.aggregate, self.carry, self.combine):
             penalty = penalty + weights.square().sum()
         return objective + 0.5 * self.config.reg * penalty
 
-    def _single_modal(self) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+    def _single_modal(
+        self, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """Users in each modality, and items with their share in the mean over the modalities they have."""
+        hidden = [None] * len(self.modalities) if shown is None else list((~shown).unbind(dim=1))
         pairs = [
-            self._convolved(place, self.preference[:, place], content())
+            self._convolved(place, self.preference[:, place], content(), hidden[place])
             for place, content in enumerate(self.content.each())
         ]
         users, items = (torch.stack(side, dim=1) for side in zip(*pairs, strict=True))
-        return users, items * self.shares.unsqueeze(2)
+        shares = self.shares if shown is None else _shares(shown, items.dtype)
+        return users, items * shares.unsqueeze(2)
 
     def _convolved(
-        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
+        self,
+        place: int,
+        user: Float[Tensor, "user dim"],
+        item: Float[Tensor, "item dim"],
+        hidden: Bool[Tensor, " item"] | None,
     ) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
-        """The layers of one modality."""
+        """The layers of one modality; hidden items are zero at each of them."""
         to_users, to_items = self.to_users[place], self.to_items[place]
+        item = item if hidden is None else item.masked_fill(hidden.unsqueeze(1), 0.0)
         for layer in range(self.config.layers):
             user, item = (
                 self._layer(layer, place, user, to_users(item), self.user_id),
                 self._layer(layer, place, item, to_items(user), self.item_id),
             )
+            item = item if hidden is None else item.masked_fill(hidden.unsqueeze(1), 0.0)
         return user, item
 
     def _layer(
@@ -147,3 +167,8 @@ class MMGCN(Model):
         if self.config.combination == "concatenation":
             return functional.leaky_relu(torch.cat([heard, kept], dim=1) @ combine.T)
         return functional.leaky_relu(heard @ combine.T + kept)
+
+
+def _shares(present: Bool[Tensor, "item modality"], dtype: torch.dtype) -> Float[Tensor, "item modality"]:
+    """Of each modality in the mean over those that an item has."""
+    return present.to(dtype) / present.sum(dim=1, keepdim=True).clamp(min=1)
