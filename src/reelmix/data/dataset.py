@@ -113,7 +113,7 @@ class Dataset:
                 parts += [] if features.weights is None else ["weights", features.weights]
             else:
                 parts.append(features.values)
-            parts += [] if features.filled is None else ["filled", features.filled]
+            parts += [] if features.observed.all() else ["filled", ~features.observed]
         return digest(*parts)
 
     def has(self, modality: str) -> Bool[np.ndarray, " item"]:

@@ -195,7 +195,10 @@ def _filled_dense(
 def _filled_bag(own: BagFeatures, rows: Int[np.ndarray, " filled"], n_items: int, fill: Fill) -> BagFeatures:
     starts = np.zeros(n_items + 1, np.int64)
     starts[own.items + 1] = np.diff(own.starts)
-    known = csr_matrix((own.shares, own.tokens, np.cumsum(starts)), shape=(n_items, own.n_tokens))
+    entries = own.shares, own.tokens, np.cumsum(starts)
+    known = csr_matrix(
+        entries, shape=(n_items, own.n_tokens), copy=True
+    )  # what comes next changes it in place
     known.sum_duplicates()
     made = _largest(csr_matrix(cast(csr_matrix, fill(known))[rows]), TOKENS)
     made = _scaled(made, _inverse(made @ np.ones(own.n_tokens)))
