@@ -148,7 +148,7 @@ class BagContent(Content):
         super().__init__(features.items, n_items)
         shape = (len(features.items), features.n_tokens)
         entries = features.shares, features.tokens, features.starts
-        self.average = SparseMatrix(csr_array(entries, shape=shape))
+        self.average = SparseMatrix(csr_array(entries, shape=shape, copy=True))
         self.tokens = xavier(features.n_tokens, embedding_size, generator=rng)
 
     def present_rows(self) -> Float[Tensor, "present dim"]:
