@@ -196,9 +196,8 @@ def _filled_bag(own: BagFeatures, rows: Int[np.ndarray, " filled"], n_items: int
     starts = np.zeros(n_items + 1, np.int64)
     starts[own.items + 1] = np.diff(own.starts)
     entries = own.shares, own.tokens, np.cumsum(starts)
-    known = csr_matrix(
-        entries, shape=(n_items, own.n_tokens), copy=True
-    )  # what comes next changes it in place
+    # a copy: what comes next changes it in place
+    known = csr_matrix(entries, shape=(n_items, own.n_tokens), copy=True)
     known.sum_duplicates()
     made = _largest(csr_matrix(cast(csr_matrix, fill(known))[rows]), TOKENS)
     made = _scaled(made, _inverse(made @ np.ones(own.n_tokens)))

@@ -75,7 +75,7 @@ class PrincipalContent(FixedContent):
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
         centred, mean, _ = _centred(features)
-        components = _principal_components(_seen(centred, features), embedding_size)
+        components = _principal_components(_seen(centred, features), embedding_size, features.filled is None)
         projected = centred @ components.T
         norm = _mean_norm(_seen(projected, features))
         super().__init__(projected / norm, features.items, n_items)
@@ -282,10 +282,11 @@ def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:
 
 
 def _principal_components(
-    centred: Float[np.ndarray, "present feature"], embedding_size: int
+    centred: Float[np.ndarray, "observed feature"], embedding_size: int, all_observed: bool
 ) -> Float[np.ndarray, "dim feature"]:
-    covariance = centred.T @ centred
-    _, vectors = np.linalg.eigh(covariance)
+    spread, vectors = np.linalg.eigh(centred.T @ centred)
+    if not all_observed:  # where the observed do not differ, a direction is arbitrary and tells nothing
+        vectors[:, spread <= 1e-12 * spread[-1]] = 0.0
     top = vectors[:, ::-1][:, :embedding_size].T
     # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
     largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
