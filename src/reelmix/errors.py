@@ -48,5 +48,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     names = sorted(valid)
     if not names:
         return "There are none."
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else f"Valid names: {', '.join(names)}."
+    close = closest(name, names)
+    return f"Did you mean {close!r}?" if close else f"Valid names: {', '.join(names)}."
+
+
+def closest(name: str, valid: Iterable[object]) -> str | None:
+    """The word among ``valid`` that ``name`` is a misspelling of, if there is one."""
+    words = sorted(word for word in valid if isinstance(word, str))
+    return next(iter(get_close_matches(name, words, n=1, cutoff=0.6)), None)

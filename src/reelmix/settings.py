@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reelmix.errors import ConfigError, StorageError, nearest
+from reelmix.errors import ConfigError, StorageError, closest, nearest
 from reelmix.files import require_file
 
 
@@ -44,8 +44,19 @@ class Settings(BaseModel):
                 expected=first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
                 found=repr(first["input"]),
                 where=f"{where}: {field}",
-                fix=f"See the description of {field} in the configuration reference.",
+                fix=_advice(cls, field, first["input"]),
             ) from None
+
+
+def _advice(cls: type[Settings], field: str, found: object) -> str:
+    """The nearest of the words that the field may be, or where to read on."""
+    annotation = cls.model_fields[field].annotation if field in cls.model_fields else None
+    close = closest(found, get_args(annotation)) if isinstance(found, str) else None
+    return (
+        f"Did you mean {close!r}?"
+        if close
+        else f"See the description of {field} in the configuration reference."
+    )
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def test_no_modality():
         (
             {"zzz": 1},
             "dualgnn: expected a known setting, found 'zzz'. Valid names: aggregation, construction, "
-            "content, embedding_size, emphasis, item_ids, layers, neighbours, reg, unit_content, "
-            "user_layers.",
+            "content, embedding_size, emphasis, item_ids, layers, missing, modality_dropout, neighbours, "
+            "reg, unit_content, user_layers.",
         ),
         (
             {"layers": -1},
@@ -169,7 +169,7 @@ def test_modality_that_no_item_has_is_silent_with_pca():
 
 def test_user_and_item_without_training_keep_what_no_graph_gave_them():
     # user 3 and item 7 have no interaction in training: only layer 0, and no neighbours
-    model = new(world(), construction="sum")
+    model = new(world(), construction="sum", item_ids=True)
     found = embedded(model)
     alpha, preference = model.alpha.detach(), model.preference.detach()
     np.testing.assert_allclose(found.users[3], (alpha[3, :, None] * preference[3]).sum(dim=0), atol=1e-6)

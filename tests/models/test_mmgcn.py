@@ -440,7 +440,7 @@ def test_no_modality(refusal):
         (
             {"neighbours": 5},
             "mmgcn: expected a known setting, found 'neighbours'. Valid names: combination, content, "
-            "embedding_size, layers, reg.",
+            "embedding_size, layers, missing, modality_dropout, reg.",
         ),
         (
             {"layers": -1},

@@ -76,6 +76,7 @@ class Dataset:
 
         Raises:
             StorageError: the folder holds something already, or the disk is full.
+            DataError: features were filled in: on disk nobody could tell them from observed ones.
         """
         from reelmix.data.storage import write_dataset
 
@@ -109,15 +110,20 @@ class Dataset:
             parts += [name, features.items]
             if isinstance(features, BagFeatures):
                 parts += [features.starts, features.tokens, features.n_tokens]
+                parts += [] if features.weights is None else ["weights", features.weights]
             else:
                 parts.append(features.values)
+            parts += [] if features.observed.all() else ["filled", ~features.observed]
         return digest(*parts)
 
     def has(self, modality: str) -> Bool[np.ndarray, " item"]:
-        """Which items have the modality."""
-        mask = np.zeros(self.n_items, bool)
-        mask[self.features[modality].items] = True
-        return mask
+        """Which items take part in the modality: they were observed to have it, or it was filled in."""
+        return _mask(self.features[modality].items, self.n_items)
+
+    def observed(self, modality: str) -> Bool[np.ndarray, " item"]:
+        """Which items were observed to have the modality: what was filled in does not count."""
+        features = self.features[modality]
+        return _mask(features.items[features.observed], self.n_items)
 
     def only(self, modalities: Sequence[str]) -> Dataset:
         """The same dataset with these modalities alone, in this order.

@@ -18,24 +18,33 @@ class DenseFeatures:
         items: rows of the items that have it, ascending, int32.
         values: their vectors, one row an item, float16, float32 or float64.
         encoder: what made them, for the card.
+        filled: which of them were filled in and never observed; None where all were observed.
     """
 
     items: Int[np.ndarray, " present"]
     values: Float[np.ndarray, "present feature"]
     encoder: str = "unknown"
+    filled: Bool[np.ndarray, " present"] | None = None
 
     @property
     def size(self) -> int:
         """Length of a vector."""
         return self.values.shape[1]
 
+    @property
+    def observed(self) -> Bool[np.ndarray, " present"]:
+        """Which of the vectors were observed."""
+        return np.ones(len(self.items), bool) if self.filled is None else ~self.filled
+
     def only(self, here: Bool[np.ndarray, " present"]) -> DenseFeatures:
         """The features of a part of the items that have them, in their old rows."""
-        return DenseFeatures(self.items[here], self.values[here], self.encoder)
+        filled = None if self.filled is None else self.filled[here]
+        return replace(self, items=self.items[here], values=self.values[here], filled=filled)
 
     def rearranged(self, source: Int[np.ndarray, " present"]) -> DenseFeatures:
         """The same items, the k-th with the content of the ``source[k]``-th."""
-        return replace(self, values=self.values[source])
+        filled = None if self.filled is None else self.filled[source]
+        return replace(self, values=self.values[source], filled=filled)
 
     def take(self, keep: Bool[np.ndarray, " item"]) -> DenseFeatures:
         """The features of the kept items, in their new rows."""
@@ -48,11 +57,15 @@ class BagFeatures:
     """A list of tokens (words, say) for each item that has the modality; their embeddings are trained.
 
     Attributes:
-        items: rows of the items that have at least one token, ascending, int32.
+        items: rows of the items that have at least one token (of those filled in, perhaps none), ascending,
+            int32.
         starts: where each item's tokens begin in ``tokens``, and the end of the last, int64.
         tokens: token numbers, int32, in 0 .. n_tokens - 1.
         n_tokens: how many distinct tokens there can be.
         encoder: what made them, for the card.
+        filled: which of the items were filled in and never observed; None where all were observed.
+        weights: of each token in its item's mean, adding up to 1 for an item; None where all tokens of an
+            item weigh alike.
     """
 
     items: Int[np.ndarray, " present"]
@@ -60,24 +73,53 @@ class BagFeatures:
     tokens: Int[np.ndarray, " token"]
     n_tokens: int
     encoder: str = "unknown"
+    filled: Bool[np.ndarray, " present"] | None = None
+    weights: Float[np.ndarray, " token"] | None = None
 
     @property
     def size(self) -> int:
         """How many distinct tokens there can be."""
         return self.n_tokens
 
+    @property
+    def observed(self) -> Bool[np.ndarray, " present"]:
+        """Which of the lists were observed."""
+        return np.ones(len(self.items), bool) if self.filled is None else ~self.filled
+
+    @property
+    def shares(self) -> Float[np.ndarray, " token"]:
+        """What each token counts for in its item's mean: its weight, or one over the number of tokens."""
+        if self.weights is not None:
+            return self.weights
+        lengths = np.diff(self.starts)
+        return np.repeat(1.0 / np.maximum(lengths, 1), lengths)
+
     def only(self, here: Bool[np.ndarray, " present"]) -> BagFeatures:
         """The features of a part of the items that have them, in their old rows."""
         lengths = np.diff(self.starts)
         starts = np.concatenate([[0], np.cumsum(lengths[here])]).astype(np.int64)
-        tokens = self.tokens[np.repeat(here, lengths)]
-        return BagFeatures(self.items[here], starts, tokens, self.n_tokens, self.encoder)
+        kept = np.repeat(here, lengths)
+        return replace(
+            self,
+            items=self.items[here],
+            starts=starts,
+            tokens=self.tokens[kept],
+            filled=None if self.filled is None else self.filled[here],
+            weights=None if self.weights is None else self.weights[kept],
+        )
 
     def rearranged(self, source: Int[np.ndarray, " present"]) -> BagFeatures:
         """The same items, the k-th with the content of the ``source[k]``-th."""
-        bags = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in source]
-        starts = np.concatenate([[0], np.cumsum([len(bag) for bag in bags])]).astype(np.int64)
-        return replace(self, starts=starts, tokens=np.concatenate(bags) if bags else self.tokens)
+        lengths = np.diff(self.starts)[source]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.arange(starts[-1]) + np.repeat(self.starts[source] - starts[:-1], lengths)
+        return replace(
+            self,
+            starts=starts,
+            tokens=self.tokens[places],
+            filled=None if self.filled is None else self.filled[source],
+            weights=None if self.weights is None else self.weights[places],
+        )
 
     def take(self, keep: Bool[np.ndarray, " item"]) -> BagFeatures:
         """The features of the kept items, in their new rows."""

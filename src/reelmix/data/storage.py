@@ -15,7 +15,7 @@ from reelmix.data.feature_files import FORMAT_VERSION, read_features, write_feat
 from reelmix.data.features import BagFeatures
 from reelmix.data.interactions import LABEL_NAMES
 from reelmix.data.tables import read_table, write_table
-from reelmix.errors import StorageError
+from reelmix.errors import DataError, StorageError
 from reelmix.files import new_folder, require_folder, write_atomic
 from reelmix.settings import read_toml
 
@@ -24,6 +24,7 @@ _TOML_NAMES = {str: "a string", bool: "a boolean", list: "an array", dict: "a ta
 
 def write_dataset(dataset: Dataset, folder: Path) -> Path:
     """Writes ``folder``, whole or not at all; see :meth:`Dataset.write`."""
+    _require_observed(dataset)
     with new_folder(folder, "the dataset") as inside:
         pairs = dataset.interactions
         columns: dict[str, Any] = {
@@ -43,6 +44,25 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
             write_features(inside / "features" / f"{name}.safetensors", features, dataset.items)
         write_atomic(inside / "dataset.toml", tomli_w.dumps(_card_table(dataset)))
     return folder
+
+
+def _require_observed(dataset: Dataset) -> None:
+    for name, features in dataset.features.items():
+        n_filled = int((~features.observed).sum())
+        if n_filled:
+            raise DataError(
+                expected="features that were observed",
+                found=f"{n_filled:,} items whose features were filled in",
+                where=f"modality {name!r}",
+                fix="Write the dataset as it was before: a model fills it by its own setting missing.",
+            )
+        if isinstance(features, BagFeatures) and features.weights is not None:
+            raise DataError(
+                expected="tokens that weigh alike",
+                found="weights of tokens",
+                where=f"modality {name!r}",
+                fix="Leave the weights out: a dataset folder holds none.",
+            )
 
 
 def _card_table(dataset: Dataset) -> dict[str, Any]:

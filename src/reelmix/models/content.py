@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
@@ -67,27 +67,27 @@ class FixedContent(Content):
 
 
 class PrincipalContent(FixedContent):
-    """Principal components of the features, centred, in one common scale: their mean norm is 1.
+    """Principal components of the observed features, centred, in one common scale: their mean norm is 1.
 
-    A modality with fewer features than d fills the remaining dimensions with zeros. What a new item needs to
-    be brought to the same space is kept with the weights.
+    A modality with fewer features than d fills the remaining dimensions with zeros. What a new item, or one
+    that was filled in, needs to be brought to the same space is kept with the weights.
     """
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
         centred, mean, _ = _centred(features)
-        components = _principal_components(centred, embedding_size)
+        components = _principal_components(_seen(centred, features), embedding_size, features.filled is None)
         projected = centred @ components.T
-        norm = _mean_norm(projected)
+        norm = _mean_norm(_seen(projected, features))
         super().__init__(projected / norm, features.items, n_items)
         self.register_buffer("mean", _working(mean))
         self.register_buffer("components", _working(components / norm))
 
 
 class TrainedMap(Content):
-    """A trained map of the features, which are kept beside it: centred, and of mean norm 1.
+    """A trained map of the features, kept beside it: the observed ones are centred, and of mean norm 1.
 
     A map of raw features would compute the same; Adam finds it sooner from features of a common scale. What a
-    new item needs to be brought to that scale is kept with the weights.
+    new item, or one that was filled in, needs to be brought to that scale is kept with the weights.
     """
 
     def __init__(self, features: DenseFeatures, n_items: int) -> None:
@@ -146,10 +146,9 @@ class BagContent(Content):
         self, features: BagFeatures, n_items: int, embedding_size: int, rng: torch.Generator
     ) -> None:
         super().__init__(features.items, n_items)
-        lengths = np.diff(features.starts)
-        weights = np.repeat(1.0 / lengths, lengths)
         shape = (len(features.items), features.n_tokens)
-        self.average = SparseMatrix(csr_array((weights, features.tokens, features.starts), shape=shape))
+        entries = features.shares, features.tokens, features.starts
+        self.average = SparseMatrix(csr_array(entries, shape=shape, copy=True))
         self.tokens = xavier(features.n_tokens, embedding_size, generator=rng)
 
     def present_rows(self) -> Float[Tensor, "present dim"]:
@@ -211,17 +210,23 @@ class Contents(nn.ModuleDict):
         """The modalities' contents, in the dataset's order."""
         return [cast(Content, content) for content in self.values()]
 
-    def vectors(self, *, trained: bool) -> Float[Tensor, "item modality dim"]:
+    def vectors(self, *, trained: bool | None = None) -> Float[Tensor, "item modality dim"]:
         """The content vectors, with zeros for the modalities whose content is not (or is) trained."""
-        return torch.stack([c() if c.trained == trained else self.zeros for c in self.each()], dim=1)
+        chosen = [trained is None or c.trained == trained for c in self.each()]
+        return torch.stack(
+            [c() if yes else self.zeros for c, yes in zip(self.each(), chosen, strict=True)], 1
+        )
 
-    def squared_norm(self, batch: Batch) -> Float[Tensor, ""]:
-        """Of all trained maps, and of the averaged tokens of a triple's two items (mean over the batch)."""
+    def squared_norm(
+        self, batch: Batch, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> Float[Tensor, ""]:
+        """Of all trained maps, and of the averaged tokens of a triple's two items, if shown (batch mean)."""
         maps = self.zeros.new_zeros(())
         tokens: list[Tensor] = []
-        for content in self.each():
+        for place, content in enumerate(self.each()):
             if isinstance(content, BagContent):
-                tokens.append(content.placed(content.present_rows()))  # of length 1 they say nothing
+                rows = content.placed(content.present_rows())  # of length 1 they say nothing
+                tokens.append(rows if shown is None else rows * shown[:, place, None])
             else:
                 maps = maps + sum(parameter.square().sum() for parameter in content.parameters())
         return maps + squared_norm_of_rows([], tokens, batch) if tokens else maps
@@ -259,13 +264,22 @@ def make_content(
 def _centred(
     features: DenseFeatures,
 ) -> tuple[Float[np.ndarray, "present feature"], Float[np.ndarray, " feature"], float]:
-    """The features less their mean, the mean, and the mean norm of what is left (1 if that is 0)."""
+    """The features less their mean, the mean, and the mean norm of what is left (1 if that is 0).
+
+    Mean and norm are taken over the observed items: what was filled in is no evidence.
+    """
     values = features.values.astype(np.float64)
-    mean = values.sum(axis=0) / max(len(values), 1)  # no item has it: zeros, not the mean of nothing
+    seen = _seen(values, features)
+    mean = seen.sum(axis=0) / max(len(seen), 1)  # no item has it: zeros, not the mean of nothing
     centred = values - mean
     # where all items are alike, what the subtraction leaves is rounding, not content
-    centred[:, np.abs(centred).max(axis=0, initial=0.0) <= 1e-12 * np.abs(mean)] = 0.0
-    return centred, mean, _mean_norm(centred)
+    spread = np.abs(_seen(centred, features)).max(axis=0, initial=0.0)
+    centred[:, spread <= 1e-12 * np.abs(mean)] = 0.0
+    return centred, mean, _mean_norm(_seen(centred, features))
+
+
+def _seen(rows: Float[np.ndarray, "present _"], features: DenseFeatures) -> Float[np.ndarray, "observed _"]:
+    return rows if features.filled is None else rows[features.observed]
 
 
 def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:
@@ -273,10 +287,11 @@ def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:
 
 
 def _principal_components(
-    centred: Float[np.ndarray, "present feature"], embedding_size: int
+    centred: Float[np.ndarray, "observed feature"], embedding_size: int, all_observed: bool
 ) -> Float[np.ndarray, "dim feature"]:
-    covariance = centred.T @ centred
-    _, vectors = np.linalg.eigh(covariance)
+    spread, vectors = np.linalg.eigh(centred.T @ centred)
+    if not all_observed:  # where the observed do not differ, a direction is arbitrary and tells nothing
+        vectors[:, spread <= 1e-12 * spread[-1]] = 0.0
     top = vectors[:, ::-1][:, :embedding_size].T
     # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
     largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)

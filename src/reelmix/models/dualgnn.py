@@ -6,7 +6,7 @@ from typing import Literal, Self, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,10 +14,11 @@ from torch.nn.utils import skip_init
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
-from reelmix.graph import SparseMatrix, user_graph
+from reelmix.graph import Missing, SparseMatrix, filled, user_graph
 from reelmix.graph.cooccurrence import Aggregation
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
+from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr, squared_norm_of_rows
 from reelmix.models.propagation import ModalityPropagation
 from reelmix.settings import Settings
@@ -60,6 +61,14 @@ class DualGNNConfig(Settings):
     """Adds a trained vector for each item and modality to its content. The paper has none; on TikTok the best
     trials of the search have none, on the simulated sample they rank a little better."""
 
+    missing: Missing = "mask"
+    """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
+    items with common users have (neighbours, propagation, pagerank). By default nothing is made up."""
+
+    modality_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
+    one. The paper hides none."""
+
     reg: float = Field(0.1, ge=0)
     """Weight lambda of the L2 term of eq. 11, on the parameters that a triple uses. The paper searches
     0.00001 to 0.1; the strongest of these validated best on TikTok and on the simulated sample."""
@@ -80,8 +89,10 @@ class DualGNN(Model):
     :math:`u \leftarrow u + \sum_{u'} w_{u,u'} u'`, :math:`w` the mean (6) or the softmax of common items (7).
     Items are :math:`i^* = \sum_m i_m` (8), the score is :math:`u^* \cdot i^*` (9).
 
-    An item without a modality has no edges in that modality's graph and adds nothing to its sums. Where
-    ``split`` says that an item has only lost its edges, its content and id stay at layer 0.
+    An item without a modality has no edges in that modality's graph and adds nothing to its sums, unless
+    ``missing`` fills it in: then it takes part like any other. Where ``split`` says that an item has only
+    lost its edges, its content and id stay at layer 0. With ``modality_dropout``, items are zero at every
+    layer of the modalities that are hidden on a step, and degrees stay as they are.
 
     Parameters: ``preference`` (user, modality, dim) is :math:`u_m^{(0)}`; ``alpha`` (user, modality);
     ``item_id`` (item, modality, dim), added to the content in :math:`i_m^{(0)}`; ``content.<modality>``;
@@ -98,6 +109,7 @@ class DualGNN(Model):
         Raises:
             ConfigError: the dataset has no modality, or one that does not fit ``content``.
         """
+        split = filled(split, self.config.missing)
         config, dataset, generator = self.config, split.dataset, seeded(rng)
         if not dataset.modalities:
             raise ConfigError(
@@ -108,10 +120,9 @@ class DualGNN(Model):
             )
         self.modalities = dataset.modalities
         train = split.matrix("train")
-        present = np.stack([dataset.has(name) for name in self.modalities], axis=1)
         self.present: Tensor
-        self.register_buffer("present", torch.from_numpy(present), persistent=False)
-        self.complete = bool(present.all())
+        self.register_buffer("present", presence(dataset), persistent=False)
+        self.complete = bool(self.present.all())
         self.edges = np.stack([split.edges(name) for name in self.modalities], axis=1)
         self.degrees = train.sum(axis=0)[:, None] * self.edges
         self.propagation = ModalityPropagation(train, self.edges, config.layers)
@@ -163,9 +174,9 @@ class DualGNN(Model):
         the training users who watched the same (section IV-B).
         """
         layers = self.config.layers
-        content = self.content.vectors(trained=False) + self.content.vectors(trained=True)
-        layer0 = content + self._item_id() if self.config.item_ids else content
-        _, items = self.propagation(self.preference, layer0, max(layers - 1, 0))
+        content = self.content.vectors()
+        layer0 = content + self._item_id(None) if self.config.item_ids else content
+        _, items = self.propagation(self.preference, layer0, layers=max(layers - 1, 0))
         degrees = torch.from_numpy(np.maximum(self.degrees, 1)).to(items)
         passes = items / degrees.sqrt().unsqueeze(2) if layers else torch.zeros_like(items)
         if not self.config.user_layers:
@@ -183,7 +194,8 @@ class DualGNN(Model):
         The L2 term is ``reg / 2`` times the squared norm of the parameters that a triple uses, averaged over
         the triples: its user's preferences and alpha, its two items' trained rows, and all shared maps.
         """
-        users, items = self._single_modal()
+        shown = kept(self.present, self.config.modality_dropout, batch.rng)
+        users, items = self._single_modal(shown)
         fused = self._construct(users)
         for _ in range(self.config.user_layers - 1):
             fused = self.user_graph(fused).add_(fused)
@@ -194,21 +206,34 @@ class DualGNN(Model):
         positive = (chosen * functional.embedding(batch.positives, summed)).sum(dim=1)
         negative = (chosen * functional.embedding(batch.negatives, summed)).sum(dim=1)
         objective = bpr(positive, negative)
-        return objective + 0.5 * self.config.reg * self._squared_norm(batch) if self.config.reg else objective
+        return (
+            objective + 0.5 * self.config.reg * self._squared_norm(batch, shown)
+            if self.config.reg
+            else objective
+        )
 
-    def _single_modal(self) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
-        """Eqs. 1 and 2. Propagation is linear: what no parameter changes was propagated once, in build."""
+    def _single_modal(
+        self, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
+        """Eqs. 1 and 2. Propagation is linear: what no parameter changes was propagated once, in build.
+
+        Where modalities are hidden, each step has a graph of its own, and everything is propagated in it.
+        """
         trained = None
-        if any(content.trained for content in self.content.each()):
+        if shown is not None:
+            trained = self.content.vectors() * shown.unsqueeze(2)
+        elif any(content.trained for content in self.content.each()):
             trained = self.content.vectors(trained=True)
         if self.config.item_ids:
-            item_id = self._item_id()
+            item_id = self._item_id(shown)
             trained = item_id if trained is None else trained + item_id
-        users, items = self.propagation(self.preference, trained)
-        return users + self.fixed_users, items + self.fixed_items
+        users, items = self.propagation(self.preference, trained, shown)
+        return (users, items) if shown is not None else (users + self.fixed_users, items + self.fixed_items)
 
-    def _item_id(self) -> Float[Tensor, "item modality dim"]:
-        return self.item_id if self.complete else self.item_id * self.present.unsqueeze(2)
+    def _item_id(self, shown: Bool[Tensor, "item modality"] | None) -> Float[Tensor, "item modality dim"]:
+        if shown is None and self.complete:
+            return self.item_id
+        return self.item_id * (self.present if shown is None else shown).unsqueeze(2)
 
     def _construct(self, users: Float[Tensor, "user modality dim"]) -> Float[Tensor, "user dim"]:
         """Eqs. 3 to 5."""
@@ -225,10 +250,10 @@ class DualGNN(Model):
         m = len(self.modalities)
         return self.preference.new_full((1, m), 1 / m)
 
-    def _squared_norm(self, batch: Batch) -> Float[Tensor, ""]:
+    def _squared_norm(self, batch: Batch, shown: Bool[Tensor, "item modality"] | None) -> Float[Tensor, ""]:
         """Squared norm of the parameters that a triple uses, averaged over the batch."""
         users = [self.preference, *([self.alpha] if self.config.emphasis == "learned" else [])]
-        total = squared_norm_of_rows(users, [self._item_id()] if self.config.item_ids else [], batch)
+        total = squared_norm_of_rows(users, [self._item_id(shown)] if self.config.item_ids else [], batch)
         if self.config.construction == "concatenation":
             total = total + self.fusion.weight.square().sum() + self.fusion.bias.square().sum()
-        return total + self.content.squared_norm(batch)
+        return total + self.content.squared_norm(batch, shown)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Self, cast
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
-from reelmix.graph import SparseMatrix, mean_of_neighbours
+from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
+from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
 from reelmix.settings import Settings
 
@@ -35,6 +35,14 @@ class MMGCNConfig(Settings):
     content: ContentMap = "linear"
     """From features to d: linear or mlp (trained), pca (fixed), identity (sizes agree)."""
 
+    missing: Missing = "mask"
+    """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
+    items with common users have (neighbours, propagation, pagerank). By default nothing is made up."""
+
+    modality_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
+    one. The paper hides none."""
+
     reg: float = Field(1e-4, ge=0)
     """Weight of the L2 term on the vectors that a triple uses and on all maps."""
 
@@ -50,7 +58,9 @@ class MMGCN(Model):
         x \leftarrow \phi(W_3 h + \hat x) \text{ or } \phi(W_3 [h \| \hat x])
 
     with :math:`\phi` the LeakyReLU and one table of ids for all modalities. A user's vector is the mean over
-    modalities, an item's the mean over the modalities that it has. The score is the dot product.
+    modalities, an item's the mean over the modalities that it has. The score is the dot product. With
+    ``modality_dropout``, items are zero at every layer of the modalities that are hidden on a step, and the
+    mean is over the others.
 
     Parameters: ``preference`` (user, modality, dim), ``user_id`` (user, dim), ``item_id`` (item, dim),
     ``content.<modality>``; ``aggregate``, ``carry`` and ``combine`` are :math:`W_1, W_2, W_3`, each
@@ -67,6 +77,7 @@ class MMGCN(Model):
         Raises:
             ConfigError: the dataset has no modality, or one that does not fit ``content``.
         """
+        split = filled(split, self.config.missing)
         generator, dataset, config = seeded(rng), split.dataset, self.config
         if not dataset.modalities:
             raise ConfigError(
@@ -77,15 +88,13 @@ class MMGCN(Model):
             )
         self.modalities = dataset.modalities
         train = split.matrix("train")
-        present = np.stack([dataset.has(name) for name in self.modalities], axis=1)
+        self.present: Tensor
+        self.register_buffer("present", presence(dataset), persistent=False)
         graphs = [mean_of_neighbours(train, split.edges(name)) for name in self.modalities]
         self.to_users = nn.ModuleList(SparseMatrix(of_items) for of_items, _ in graphs)
         self.to_items = nn.ModuleList(SparseMatrix(of_users) for _, of_users in graphs)
-        shares = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
         self.shares: Tensor
-        self.register_buffer(
-            "shares", torch.from_numpy(shares).to(torch.get_default_dtype()), persistent=False
-        )
+        self.register_buffer("shares", _shares(self.present, torch.get_default_dtype()), persistent=False)
         m, d, layers = len(self.modalities), config.embedding_size, config.layers
         self.content = Contents(dataset, embedding_size=d, content=config.content, rng=generator)
         self.preference = xavier_tables(m, dataset.n_users, d, generator=generator)
@@ -109,31 +118,35 @@ class MMGCN(Model):
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all maps.
         """
+        shown = kept(self.present, self.config.modality_dropout, batch.rng)
         nodes, places = _distinct(batch)
-        users, parts = self._single_modal(nodes)
+        users, parts = self._single_modal(shown, nodes)
         objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), places)
         penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
-        penalty = penalty + self.content.squared_norm(batch)
+        penalty = penalty + self.content.squared_norm(batch, shown)
         for weights in (self.aggregate, self.carry, self.combine):
             penalty = penalty + weights.square().sum()
         return objective + 0.5 * self.config.reg * penalty
 
     def _single_modal(
-        self, nodes: _Nodes | None = None
+        self, shown: Bool[Tensor, "item modality"] | None = None, nodes: _Nodes | None = None
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """Users in each modality, and items with their share in the mean over the modalities they have.
 
-        With ``nodes``, these users and items alone.
+        Items that are not ``shown`` in a modality are zero there at every layer. With ``nodes``, these users
+        and items alone.
         """
         pairs: list[tuple[Tensor, Tensor]] = []
         for place, content in enumerate(self.content.each()):
-            user, item = self.preference[:, place], content()
+            hidden = None if shown is None else ~shown[:, place : place + 1]
+            user, item = self.preference[:, place], _without(content(), hidden)
             for layer in range(self.config.layers - (nodes is not None)):
                 user, item = self._convolved(layer, place, user, item)
+                item = _without(item, hidden)
             pairs.append((user, item) if nodes is None else self._convolved_last(place, user, item, nodes))
         users, items = (torch.stack(side, dim=1) for side in zip(*pairs, strict=True))
-        shares = self.shares if nodes is None else self.shares[nodes.items]
-        return users, items * shares.unsqueeze(2)
+        shares = self.shares if shown is None else _shares(shown, items.dtype)
+        return users, items * (shares if nodes is None else shares[nodes.items]).unsqueeze(2)
 
     def _convolved(
         self, layer: int, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
@@ -183,3 +196,15 @@ def _distinct(batch: Batch) -> tuple[_Nodes, Batch]:
     items, item_places = torch.cat([batch.positives, batch.negatives]).unique(return_inverse=True)
     positives, negatives = item_places.chunk(2)
     return _Nodes(users, items), Batch(user_places, positives, negatives)
+
+
+def _without(
+    items: Float[Tensor, "item dim"], hidden: Bool[Tensor, "item 1"] | None
+) -> Float[Tensor, "item dim"]:
+    """The vectors with zeros for hidden items."""
+    return items if hidden is None else items.masked_fill(hidden, 0.0)
+
+
+def _shares(present: Bool[Tensor, "item modality"], dtype: torch.dtype) -> Float[Tensor, "item modality"]:
+    """Of each modality in the mean over those that an item has."""
+    return present.to(dtype) / present.sum(dim=1, keepdim=True).clamp(min=1)

@@ -42,18 +42,21 @@ class ModalityPropagation(nn.Module):
         self,
         users: Float[Tensor, "user modality dim"],
         items: Float[Tensor, "item modality dim"] | None,
+        shown: Bool[Tensor, "item modality"] | None = None,
         layers: int | None = None,
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """The layer sums from these layer-0 vectors; items of None are zeros, and cost nothing.
 
+        An item that is not ``shown`` in a modality is zero there after every layer; degrees stay as they are.
         ``layers`` are added up instead of L where given.
         """
         layers = self.layers if layers is None else layers
         if len(self.groups) == 1:
-            return self._in_one_graph(self.graphs[0], users, items, layers)
+            return self._in_one_graph(self.graphs[0], users, items, shown, layers)
+        parts = [[None if x is None else x[:, group] for x in (items, shown)] for group in self.groups]
         sums = [
-            self._in_one_graph(graph, users[:, group], None if items is None else items[:, group], layers)
-            for graph, group in zip(self.graphs, self.groups, strict=True)
+            self._in_one_graph(graph, users[:, group], part[0], part[1], layers)
+            for graph, group, part in zip(self.graphs, self.groups, parts, strict=True)
         ]
         user_sums, item_sums = (torch.cat(side, dim=1) for side in zip(*sums, strict=True))
         return user_sums[:, self.order], item_sums[:, self.order]
@@ -65,14 +68,17 @@ class ModalityPropagation(nn.Module):
         return self(items.new_zeros(self.n_users, *items.shape[1:]), items)
 
     def _in_one_graph(
-        self, graph: nn.Module, users: Tensor, items: Tensor | None, layers: int
+        self, graph: nn.Module, users: Tensor, items: Tensor | None, shown: Tensor | None, layers: int
     ) -> tuple[Tensor, Tensor]:
         assert isinstance(graph, SparseMatrix)
         size = users.shape[1:]
+        visible = None if shown is None else shown.repeat_interleave(size[1], dim=1)
         u, i = users.flatten(1), None if items is None else items.flatten(1)
         user_sum, item_sum = u, i
         for _ in range(layers):
             u, i = None if i is None else graph(i), None if u is None else graph.transposed(u)
+            if visible is not None and i is not None:
+                i = i * visible
             user_sum = user_sum if u is None else user_sum + u
             item_sum = i if item_sum is None else item_sum if i is None else item_sum + i
         if item_sum is None:

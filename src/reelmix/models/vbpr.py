@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from reelmix.data import Split
+from reelmix.graph import Missing, filled
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
+from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
 from reelmix.settings import Settings
 
@@ -21,6 +23,14 @@ class VBPRConfig(Settings):
 
     embedding_size: int = Field(64, ge=1)
     """Dimensions d of the latent vectors, and as many of the content vectors."""
+
+    missing: Missing = "mask"
+    """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
+    items with common users have (neighbours, propagation, pagerank). By default nothing is made up."""
+
+    modality_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
+    one. The paper hides none."""
 
     reg: float = Field(1e-4, ge=0)
     """Weight of the L2 term on the vectors that a triple uses and on the content maps."""
@@ -32,9 +42,10 @@ class VBPR(Model):
     .. math::
         y_{ui} = b_i + g_u \cdot g_i + t_u \cdot (E f_i) + c \cdot f_i
 
-    where :math:`f_i` is the concatenation of all modalities' features; one that an item lacks adds nothing.
-    Terms that are equal for all items of a user are left out: no list depends on them. As vectors: user
-    :math:`[g_u, t_u, 1]`, item :math:`[g_i, E f_i, b_i + c \cdot f_i]`.
+    where :math:`f_i` is the concatenation of all modalities' features; one that an item lacks, or that
+    ``modality_dropout`` hides on a step, adds nothing. Terms that are equal for all items of a user are left
+    out: no list depends on them. As vectors: user :math:`[g_u, t_u, 1]`, item
+    :math:`[g_i, E f_i, b_i + c \cdot f_i]`.
 
     Parameters: ``user_latent`` (user, dim), ``user_content`` (user, dim), ``item_latent`` (item, dim),
     ``item_bias`` (item), and ``content.<modality>``, whose last of d + 1 rows is c.
@@ -46,8 +57,11 @@ class VBPR(Model):
 
     def build(self, split: Split, *, rng: int = 0) -> Self:
         """Makes the parameters; see :meth:`Model.build`."""
+        split = filled(split, self.config.missing)
         generator, dataset, d = seeded(rng), split.dataset, self.config.embedding_size
         self.modalities = dataset.modalities
+        self.present: Tensor
+        self.register_buffer("present", presence(dataset), persistent=False)
         self.user_latent = xavier(dataset.n_users, d, generator=generator)
         self.user_content = xavier(dataset.n_users, d, generator=generator)
         self.item_latent = xavier(dataset.n_items, d, generator=generator)
@@ -70,14 +84,19 @@ class VBPR(Model):
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all content maps.
         """
+        shown = kept(self.present, self.config.modality_dropout, batch.rng)
         penalty = squared_norm_of_rows(
             [self.user_latent, self.user_content], [self.item_latent, self.item_bias.unsqueeze(1)], batch
         )
-        penalty = penalty + self.content.squared_norm(batch)
-        return bpr_of_vectors(*self._vectors(), batch) + 0.5 * self.config.reg * penalty
+        penalty = penalty + self.content.squared_norm(batch, shown)
+        return bpr_of_vectors(*self._vectors(shown), batch) + 0.5 * self.config.reg * penalty
 
-    def _vectors(self) -> tuple[Float[Tensor, "user _"], Float[Tensor, "item _"]]:
-        content = sum((part() for part in self.content.each()), start=self.content.zeros)
+    def _vectors(
+        self, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> tuple[Float[Tensor, "user _"], Float[Tensor, "item _"]]:
+        content = self.content.zeros
+        for place, part in enumerate(self.content.each()):
+            content = content + (part() if shown is None else part() * shown[:, place, None])
         ones = torch.ones_like(self.user_latent[:, :1])
         bias = self.item_bias.unsqueeze(1) + content[:, -1:]
         users = torch.cat([self.user_latent, self.user_content, ones], dim=1)
