@@ -103,6 +103,13 @@ def contenders() -> list[Contender]:
         Contender("VBPR", "reelmix", None, strong, ours(VBPR)),
         Contender("VBPR", "cornac, its defaults", "cornac", own, cornac_vbpr),
         Contender("VBPR", "cornac, mended", "cornac", [as_cornac(s) for s in strong], mended_cornac_vbpr),
+        Contender(
+            "VBPR",
+            "cornac, mended, L2 on the maps",
+            "cornac",
+            [as_cornac(s) | {"lambda_e": s["reg"] * LOOP["batch_size"]} for s in strong],
+            mended_cornac_vbpr,
+        ),
         Contender("VBPR", "cornac", "cornac", [as_cornac(s, square=True) for s in strong], cornac_vbpr),
         Contender("BPR", "reelmix", None, strong, ours(LightGCN, layers=0)),
         Contender("BPR", "implicit", "implicit", steps, implicit_bpr),

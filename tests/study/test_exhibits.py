@@ -634,7 +634,7 @@ def folder(trained, tmp_path_factory):
         patch.setattr("reelmix.study.drawing.draw", drawn_once)
         patch.setattr("reelmix.study.report.draw", drawn_once)
         made = write_study(
-            sections, trained.plan, outcomes, out, whole=True, command="reelmix study all data <b> --out out"
+            sections, trained.plan, outcomes, out, name="all", command="reelmix study all data <b> --out out"
         )
     assert drawn_once.cache_info().hits == sum(len(section.figures) for section in sections)
     assert made == out / "report.html"
@@ -732,7 +732,7 @@ def test_a_single_exhibit_needs_no_report(plan, tmp_path):
     outcomes = {key: outcome for key, (_, outcome) in study.outcomes.items()}
     out = tmp_path / "out"
     sections = list(study.sections.values())
-    assert write_study(sections, plan, outcomes, out, whole=False, command="reelmix") == out
+    assert write_study(sections, plan, outcomes, out, name="table2", command="reelmix") == out
     assert sorted(path.name for path in out.iterdir()) == ["fig4.json", "fig4.png", "fig4.svg"]
 
 

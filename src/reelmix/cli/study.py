@@ -33,7 +33,8 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            help=f"One of: {', '.join(EXHIBITS)}; or all of them, or robustness, with a report.",
+            help=f"One of: {', '.join(EXHIBITS)}; all of these, with a report; "
+            f"{', '.join(BEYOND)}; or robustness, which is all of these, with a report.",
             show_default=False,
         ),
     ],
@@ -100,7 +101,7 @@ def command(
         plan,
         outcomes,
         out,
-        whole=name in WHOLE,
+        name=name,
         command=shlex.join(["reelmix", *sys.argv[1:]]),
     )
     for section in sections:

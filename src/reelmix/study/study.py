@@ -30,12 +30,23 @@ EXHIBITS: dict[str, Exhibit] = {
     **TABLES,
     **{name: _FIGURES[name] for name in sorted(_FIGURES)},
     "control": CONTROL,
-    **COLD_TABLES,
 }
-"""All tables and figures by name."""
+"""The paper's tables and figures by name, and the control; together they are ``reelmix study all``."""
 
-WHOLE = ("all", "robustness")
-"""What makes a report: all of the above, or the curves of missing modalities."""
+BEYOND: dict[str, Exhibit] = {**ROBUSTNESS, **COLD_TABLES}
+"""What the paper leaves out, by name; together they are ``reelmix study robustness``."""
+
+WHOLE = {
+    "all": (
+        "The DualGNN study",
+        "The tables and figures of the DualGNN paper (Wang et al., IEEE TMM 2023), measured again",
+    ),
+    "robustness": (
+        "Missing modalities, new items, new users",
+        "What is kept when items lack modalities, and for items and users that training has not seen",
+    ),
+}
+"""What makes a report: its title, and what its first sentence says was done."""
 
 
 def require_packages() -> None:
@@ -57,15 +68,16 @@ def exhibits(name: str) -> dict[str, Exhibit]:
     if name == "all":
         return EXHIBITS
     if name == "robustness":
-        return ROBUSTNESS
-    if name not in EXHIBITS:
+        return BEYOND
+    every = EXHIBITS | BEYOND
+    if name not in every:
         raise ConfigError(
             expected="a table or figure",
             found=repr(name),
             where="name",
-            fix=nearest(name, [*EXHIBITS, *WHOLE]),
+            fix=nearest(name, [*every, *WHOLE]),
         )
-    return {name: EXHIBITS[name]}
+    return {name: every[name]}
 
 
 def cells_of(chosen: Mapping[str, Exhibit], plan: Plan) -> list[Cell]:
@@ -91,7 +103,7 @@ def write_study(
     outcomes: Mapping[str, Outcome],
     out: Path,
     *,
-    whole: bool,
+    name: str,
     command: str,
 ) -> Path:
     """Writes every table (CSV, Markdown, LaTeX) and figure (SVG, PNG, JSON) into ``out``.
@@ -101,7 +113,8 @@ def write_study(
         plan: what they were measured by.
         outcomes: of the cells behind them.
         out: the folder.
-        whole: also make the report, as one page (report.html) and as Markdown with its pictures (index.md).
+        name: what was asked for; for one of ``WHOLE`` also make the report, as one page (report.html) and as
+            Markdown with its pictures (index.md).
         command: what made it.
 
     Returns:
@@ -110,19 +123,21 @@ def write_study(
     for section in sections:
         for exhibit in (*section.tables, *section.figures):
             exhibit.write(out)
-    if not whole:
+    if name not in WHOLE:
         return out
-    report = _report(sections, plan, outcomes, command)
+    report = _report(sections, plan, outcomes, name, command)
     to_markdown(report, out / "index.md")
     return write_report(report, out / "report.html")
 
 
-def _report(sections: Sequence[Section], plan: Plan, outcomes: Mapping[str, Outcome], command: str) -> Report:
+def _report(
+    sections: Sequence[Section], plan: Plan, outcomes: Mapping[str, Outcome], name: str, command: str
+) -> Report:
     dataset = plan.split.dataset
     own = describe(dataset)
+    title, done = WHOLE[name]
     lead = (
-        f"The tables and figures of the DualGNN paper (Wang et al., IEEE TMM 2023), measured again on "
-        f"{own.name}: {own.users:,} users, {own.items:,} items, {own.interactions:,} interactions, "
+        f"{done} on {own.name}: {own.users:,} users, {own.items:,} items, {own.interactions:,} interactions, "
         f"{', '.join(dataset.modalities)}. Every model with the same data, sampler, training loop and "
         "evaluator; "
         "settings and epochs are chosen on validation, and the test part is ranked once."
@@ -143,7 +158,7 @@ def _report(sections: Sequence[Section], plan: Plan, outcomes: Mapping[str, Outc
         ("Command", command),
         ("Written", datetime.now(UTC).isoformat(timespec="minutes")),
     ]
-    return Report(f"The DualGNN study on {own.name}", lead, tuple(facts), (*sections, _chosen(plan)))
+    return Report(f"{title} on {own.name}", lead, tuple(facts), (*sections, _chosen(plan)))
 
 
 def _chosen(plan: Plan) -> Section:

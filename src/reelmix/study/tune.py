@@ -233,8 +233,8 @@ class Search:
             load_if_exists=True,
         )
         conditions = {
+            "modalities": list(trying.split.dataset.modalities),  # before the hash, which differs with them
             "dataset": trying.split.dataset.content_hash,
-            "modalities": list(trying.split.dataset.modalities),
             "split": trying.split.method,
             "rng": [trying.rng, self.rng],
             "training": self.training.model_dump(mode="json", exclude={"learning_rate"}),
