@@ -18,6 +18,7 @@ from reelmix.models import FLOORS, MODELS, model_class
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
 from reelmix.study.study import (
+    BEYOND,
     EXHIBITS,
     WHOLE,
     cells_of,
