@@ -14,6 +14,7 @@ OPENERS = {
     "similar": ["similar", "PATH", "--item", "reel-1"],
     "explain": ["explain", "PATH", "--user", "user-1", "--item", "reel-1"],
     "export": ["export", "PATH", "TMP/v.npz"],
+    "add": ["add", "PATH", "DATA", "--out", "TMP/v"],
 }
 ABSENT = "found nothing. Check the path; relative paths start in the present folder."
 

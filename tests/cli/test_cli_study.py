@@ -148,8 +148,17 @@ def test_fewer_seeds_for_the_figures_with_many_points(reelmix, data, tuned, tmp_
 $ reelmix study tabel3 DATA --out TMP/out
     name: expected a table or figure, found 'tabel3'. Did you mean 'table3'?
 $ reelmix study everything DATA --out TMP/out
-    name: expected a table or figure, found 'everything'. Valid names: all, control, fig3, fig4, fig5, fig6,
-    fig7, fig8, fig9, table1, table2, table3, table4.
+    name: expected a table or figure, found 'everything'. Valid names: all, cold_items, cold_users, control,
+    edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, missing, robustness, serving, strategies, table1, table2,
+    table3, table4.
+$ reelmix study robustness DATA --out TMP/out --models nonsense
+    models: expected a multimodal model, found 'nonsense'. Valid names: dualgnn, mmgcn, vbpr.
+$ reelmix study missing DATA --out TMP/out --models vbpr,dualgn
+    models: expected a multimodal model, found 'dualgn'. Did you mean 'dualgnn'?
+$ reelmix study missing DATA --out TMP/out --models lightgcn
+    models: expected a multimodal model, found 'lightgcn'. Valid names: dualgnn, mmgcn, vbpr.
+$ reelmix study missing DATA --out TMP/out --models ''
+    models: expected a multimodal model, found ''. Valid names: dualgnn, mmgcn, vbpr.
 $ reelmix study table3 DATA --out TMP/out --split leave_one
     split: expected a way to split, found 'leave_one'. Did you mean 'leave_one_out'?
 $ reelmix study table3 DATA --out TMP/out --tuned TMP
