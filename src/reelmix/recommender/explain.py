@@ -133,7 +133,8 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
         ),
         rest=score - sum(parts.values()),
         sources=_sources(recommender, u, i, tuple(parts)),
-        rank=_rank(vectors.items @ taste, i, watched),
+        # the very product that lists are sorted by: in double precision ties of theirs would fall apart
+        rank=_rank((vectors.users[[u]] @ vectors.items.T)[0], i, watched),
         rank_without={
             name: _rank((vectors.items - vectors.item_parts[name]) @ taste, i, watched) for name in parts
         },

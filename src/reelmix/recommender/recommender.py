@@ -121,7 +121,7 @@ class Recommender:
 
     def recommend_for_history(
         self,
-        history: Sequence[UserOrItemId],
+        history: UserOrItemId | Sequence[UserOrItemId],
         n: int = 10,
         *,
         among: Sequence[UserOrItemId] | None = None,
@@ -135,7 +135,7 @@ class Recommender:
         left out. The order of the history makes no difference, nor does an item that is named twice.
 
         Args:
-            history: ids of what they watched.
+            history: ids of what they watched; or one id.
             n: length of the list.
             among: only these items may be recommended.
             without: these items may not.
@@ -167,8 +167,9 @@ class Recommender:
         return self._lines(self.run.items, scores, n, self.run.titles)[0]
 
     def _rows_of_history(
-        self, history: Sequence[UserOrItemId], unknown: WhenUnknownItem
+        self, history: UserOrItemId | Sequence[UserOrItemId], unknown: WhenUnknownItem
     ) -> Int[np.ndarray, " item"]:
+        history = [history] if isinstance(history, int | str | np.integer) else list(history)
         if unknown == "ignore":
             history = [identifier for identifier in history if identifier in self.run.items]
         rows = np.unique(np.array([self.run.items.row(identifier) for identifier in history], np.int64))
