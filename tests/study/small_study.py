@@ -14,9 +14,10 @@ from reelmix.study import paper_figures
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import Plan
 from reelmix.study.report import Section
-from reelmix.study.study import EXHIBITS, cells_of
+from reelmix.study.study import BEYOND, EXHIBITS, cells_of
 from reelmix.training.config import TrainingConfig
 
+EVERY = EXHIBITS | BEYOND
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
 TUNED = {
     "dualgnn": "embedding_size = 6\nneighbours = 10\n[training]\nlearning_rate = 0.004\n",
@@ -46,7 +47,7 @@ class Study:
     neighbours: tuple[int, ...]
     ratios: tuple[float, ...]
 
-    def of(self, model: str, *, alone=False, modalities=None, protocol=None, ratio=0.0, **changes):
+    def of(self, model, *, alone=False, modalities=None, protocol=None, ratio=0.0, modality=None, **changes):
         """The outcomes of a model by seed, found by what they were trained with: its chosen settings and
         these changes. Neither keys nor plan are asked."""
         kind = (MODELS | FLOORS)[model]
@@ -56,7 +57,7 @@ class Study:
         for cell, outcome in self.outcomes.values():
             if (
                 (cell.model, cell.alone, cell.modalities) == (model, alone, modalities)
-                and (cell.protocol, cell.ratio) == (protocol, ratio)
+                and (cell.protocol, cell.ratio, cell.modality) == (protocol, ratio, modality)
                 and kind(**cell.settings).config == config
             ):
                 assert cell.rng not in found, "measured twice"
@@ -80,14 +81,14 @@ def shown(plan: Plan, outcomes, names=tuple(EXHIBITS)) -> Study:
     def found(cells):
         return [outcomes[cell.key("data")][1] for cell in cells]
 
-    sections = {name: EXHIBITS[name].section(plan, found) for name in names}
+    sections = {name: EVERY[name].section(plan, found) for name in names}
     return Study(plan, outcomes, sections, paper_figures.NEIGHBOURS, paper_figures.RATIOS)
 
 
 def measured(plan: Plan, data: Path, out: Path, names=tuple(EXHIBITS)) -> Study:
     """What comes of really training."""
     measuring = Measuring(data, None, 0, out, EvaluationConfig())
-    cells = cells_of({name: EXHIBITS[name] for name in names}, plan)
+    cells = cells_of({name: EVERY[name] for name in names}, plan)
     found = measure(cells, measuring, jobs=1, threads=1, told=lambda *_: None)
     by_cell = {cell.key("data"): (cell, found[cell.key(measuring.identity())]) for cell in cells}
     assert len(by_cell) == len(found)
@@ -98,7 +99,7 @@ def imagined(
     plan: Plan, outcome: Callable[[Cell, Split], Outcome], names: tuple[str, ...] = tuple(EXHIBITS)
 ) -> Study:
     """What would come of outcomes that are made up."""
-    cells = cells_of({name: EXHIBITS[name] for name in names}, plan)
+    cells = cells_of({name: EVERY[name] for name in names}, plan)
     return shown(plan, {cell.key("data"): (cell, outcome(cell, plan.split)) for cell in cells}, names)
 
 

@@ -78,6 +78,11 @@ CHANGES = {
     "protocol": {"protocol": "edges"},
     "other protocol": {"protocol": "features"},
     "ratio": {"protocol": "edges", "ratio": 0.5},
+    "pattern": {"protocol": "random", "modality": "visual", "ratio": 0.5},
+    "other pattern": {"protocol": "newest", "modality": "visual", "ratio": 0.5},
+    "lost modality": {"protocol": "random", "modality": "acoustic", "ratio": 0.5},
+    "new items": {"protocol": "cold_items", "ratio": 0.5},
+    "new users": {"protocol": "cold_users", "ratio": 0.5},
     "what is kept": {"vectors": True},
     "whose time is measured": {"alone": True},
 }
@@ -103,7 +108,8 @@ def test_equal_cells_have_equal_keys_however_they_are_written():
 
 def test_every_field_of_a_cell_is_in_its_key():
     assert set(Cell.__dataclass_fields__) == {
-        "model", "settings", "training", "rng", "modalities", "protocol", "ratio", "vectors", "alone",
+        "model", "settings", "training", "rng", "modalities", "protocol", "ratio", "modality", "vectors",
+        "alone",
     }  # fmt: skip
 
 
@@ -161,8 +167,8 @@ def test_a_cell_is_a_run(measuring, data):
     np.testing.assert_array_equal(found.vectors["items"], run.vectors.items)
     np.testing.assert_array_equal(found.vectors["emphasis"], run.vectors.emphasis)
     np.testing.assert_array_equal(found.vectors["shares"], modality_shares(run.vectors))
-    # preferences, ids and alpha: (users + items) x 3 x 4, and users x 3
-    assert found.parameters == (40 + 30) * 3 * 4 + 40 * 3
+    # preferences and alpha: users x 3 x 4, and users x 3
+    assert found.parameters == 40 * 3 * 4 + 40 * 3
     assert 0 < found.epoch_seconds < found.seconds
 
 
@@ -273,6 +279,7 @@ def test_a_cell_says_what_it_is(tmp_path):
         "modalities": ["visual"],
         "protocol": "edges",
         "ratio": 0.25,
+        "modality": None,
         "vectors": False,
         "alone": False,
     }
@@ -280,7 +287,7 @@ def test_a_cell_says_what_it_is(tmp_path):
 
 def test_a_cell_is_not_written_over(tmp_path, refusal):
     outcome().write(tmp_path / "cell", cell().as_dict())
-    assert refusal(StorageError, outcome().write, tmp_path / "cell", cell()) == (
+    assert refusal(StorageError, outcome().write, tmp_path / "cell", cell().as_dict()) == (
         f"{tmp_path / 'cell'}: expected a new or empty folder for a cell of the study, found something there "
         "already. Choose another path, or move the old one away first."
     )
@@ -346,10 +353,10 @@ def test_an_interrupted_study_goes_on_from_what_is_finished(measuring, in_this_p
     wanted = [cell(rng=rng) for rng in range(4)]
     train = Measuring._model
 
-    def interrupted(self, one, split):
+    def interrupted(self, one, split, served):
         if one.rng == 2:
             raise KeyboardInterrupt
-        return train(self, one, split)
+        return train(self, one, split, served)
 
     told = Told()
     with monkeypatch.context() as patch:

@@ -26,7 +26,7 @@ from reelmix.study.published import (
     PUBLISHED_TABLE4,
 )
 from reelmix.study.statistics import Estimate, paired_bootstrap
-from reelmix.study.study import EXHIBITS, cells_of, exhibits, write_study
+from reelmix.study.study import BEYOND, EXHIBITS, cells_of, exhibits, write_study
 
 MODALITIES = ("visual", "acoustic", "textual")
 
@@ -133,7 +133,7 @@ def test_table_1_is_of_default_settings(trained):
     """Parameters of 40 users and 30 items at d = 64, whatever a search has chosen."""
     counts = {row[0]: row[4] for row in cells(trained.table("table1"))}
     assert counts["LightGCN"] == counts["LR-GCCF"] == (40 + 30) * 64
-    assert counts["DualGNN"] == (40 + 30) * 3 * 64 + 40 * 3
+    assert counts["DualGNN"] == 40 * 3 * 64 + 40 * 3
     assert counts["STAR-GCN"] == (40 + 30) * 64 + 2 * 4 * 64**2
     assert counts["VBPR"] == (40 * 2 + 30) * 64 + 30 + 65 * (48 + 32 + 40)
     assert counts["MMGCN"] == (40 * 3 + 40 + 30) * 64 + 2 * 3 * 3 * 64**2 + 64 * (48 + 32 + 40) + 3 * 64
@@ -744,22 +744,30 @@ def test_exhibits_by_name(refusal):
         "table1", "table2", "table3", "table4",
         "fig3", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "control",
     ]  # fmt: skip
+    assert list(exhibits("robustness")) == [
+        "strategies", "missing", "serving", "edges", "cold_items", "cold_users",
+    ]  # fmt: skip
     assert list(exhibits("fig9")) == ["fig9"]
+    assert list(exhibits("cold_users")) == ["cold_users"]
     assert refusal(ConfigError, exhibits, "tabel3") == (
         "name: expected a table or figure, found 'tabel3'. Did you mean 'table3'?"
     )
     assert refusal(ConfigError, exhibits, "everything") == (
-        "name: expected a table or figure, found 'everything'. Valid names: all, control, fig3, fig4, fig5, "
-        "fig6, fig7, fig8, fig9, table1, table2, table3, table4."
+        "name: expected a table or figure, found 'everything'. Valid names: all, cold_items, cold_users, "
+        "control, edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, missing, robustness, serving, strategies, "
+        "table1, table2, table3, table4."
     )
 
 
 def test_exhibits_share_what_they_have_in_common(plan):
-    """All that DualGNN needs as chosen is trained once: in six exhibits."""
+    """What DualGNN needs as chosen is trained once for all of them."""
     key = plan.cells("dualgnn")[0].key("data")
     using = [
         name
-        for name, one in EXHIBITS.items()
+        for name, one in (EXHIBITS | BEYOND).items()
         if key in {cell.key("data") for cell in cells_of({name: one}, plan)}
     ]
-    assert using == ["table3", "table4", "fig3", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "control"]
+    assert using == [
+        "table3", "table4", "fig3", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "control",
+        "strategies", "missing", "serving", "edges", "cold_users",
+    ]  # fmt: skip

@@ -13,10 +13,12 @@ import typer
 
 from reelmix.cli.terminal import count, duration, say, table
 from reelmix.cli.tune import split_method
+from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
-from reelmix.models import FLOORS, MODELS, model_class
+from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
+from reelmix.study.robustness import MULTIMODAL
 from reelmix.study.study import (
     BEYOND,
     EXHIBITS,
@@ -57,7 +59,7 @@ def command(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Of robustness: which multimodal models, such as dualgnn,vbpr. [default: all]",
+            help="Models that lose modalities beyond the paper, such as dualgnn,vbpr. [default: all that can]",
             show_default=False,
         ),
     ] = None,
@@ -124,11 +126,17 @@ def _chosen_models(names: str | None) -> tuple[str, ...] | None:
     """The models that are asked for.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no multimodal model of that name.
     """
     if names is None:
         return None
-    return tuple(model_class(name.strip()).name for name in names.split(",") if name.strip())
+    chosen = tuple(name.strip() for name in names.split(","))
+    for name in chosen:
+        if name not in MULTIMODAL:
+            raise ConfigError(
+                expected="a multimodal model", found=repr(name), where="models", fix=nearest(name, MULTIMODAL)
+            )
+    return chosen
 
 
 def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:

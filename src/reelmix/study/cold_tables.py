@@ -77,9 +77,10 @@ def _items(plan: Plan, found: Found) -> Section:
     text: list[str] = []
     for name in ("vbpr", "mmgcn", "dualgnn"):
         new, every = (_mean(outcomes[name], stage, "recall@20").mean for stage in ("cold", "test"))
+        times = f"{new / chance:.1f} times as much as chance, " if chance else ""
         text.append(
-            f"Among the new items, {_name(name)} finds {new / chance:.1f} times as much as chance in "
-            f"Recall@20 ({new:.4f}; chance {chance:.4f}); among all items it finds {every:.4f} of them."
+            f"Among the new items, {_name(name)} finds {times}{new:.4f} in Recall@20 (chance {chance:.4f}); "
+            f"among all items it finds {every:.4f} of them."
         )
     return Section("cold_items", "New items", tuple(text), (table,))
 
@@ -95,12 +96,12 @@ def _users(plan: Plan, found: Found) -> Section:
         again = None if name == "random" else _retrained(plan, found, name, ours)
         kept = None
         if again is not None:
-            kept = Estimate.of(
-                [
-                    100 * cold.metrics["test"]["recall@20"] / max(float(whole["recall@20"].mean()), 1e-12)
-                    for cold, whole in zip(ours, again, strict=True)
-                ]
-            )
+            pairs = [
+                (cold.metrics["test"]["recall@20"], float(whole["recall@20"].mean()))
+                for cold, whole in zip(ours, again, strict=True)
+            ]
+            shares = [100 * cold / whole for cold, whole in pairs if whole]  # of nothing there is no share
+            kept = Estimate.of(shares) if shares else None
         overlap = [one.metrics["overlap"]["overlap@20"] for one in ours if one.metrics.get("overlap")]
         rows.append(
             Row(

@@ -14,10 +14,9 @@ from reelmix.study.figure import (
     Series,
 )
 from reelmix.study.missing import Protocol
-from reelmix.study.plan import NAMES, Exhibit, Found, Plan, compared, estimate, written
+from reelmix.study.plan import NAMES, Exhibit, Found, Plan, compared, decrease, estimate, whiskers, written
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
-from reelmix.study.statistics import Estimate
 from reelmix.study.table import Column, Row, Table
 
 METRICS = ("recall@10", "ndcg@10")
@@ -42,12 +41,6 @@ def _bars(plan: Plan, outcomes: Mapping[str, Sequence[Outcome]]) -> Bars:
     return Bars(tuple(written(metric) for metric in METRICS), tuple(series), "metric (0 to 1)")
 
 
-def _whiskers(plan: Plan) -> str:
-    if len(plan.seeds) == 1:
-        return f"Seed {plan.seeds[0]} alone."
-    return f"Mean over {len(plan.seeds)} seeds; whiskers: standard deviation over them."
-
-
 # Fig. 3
 
 
@@ -70,7 +63,7 @@ def _figure3(plan: Plan, found: Found) -> Section:
         "fig3",
         "Fig. 3. One modality alone, and all of them",
         "DualGNN with one modality in the whole process, user graph included, beside DualGNN with all. "
-        + _whiskers(plan),
+        + whiskers(plan),
         _bars(plan, outcomes),
     )
     return Section("fig3", "Fig. 3: single modalities", text, figures=(figure,))
@@ -94,7 +87,7 @@ def _figure4(plan: Plan, found: Found) -> Section:
         "fig4",
         "Fig. 4. How the modalities of a user become one vector",
         "DualGNN with concatenation (Dual-CM), maximum (Dual-M) and weighted sum (Dual-WS). "
-        + _whiskers(plan),
+        + whiskers(plan),
         _bars(plan, outcomes),
     )
     return Section("fig4", "Fig. 4: construction", text, figures=(figure,))
@@ -118,7 +111,7 @@ def _figure5(plan: Plan, found: Found) -> Section:
             f"fig5_{metric.partition('@')[0]}",
             f"Fig. 5. {written(metric)} against the number of neighbours",
             "DualGNN with the K users that share most items, weighed alike (Mean) or by a softmax over the "
-            "number of common items (Softmax). " + _whiskers(plan),
+            "number of common items (Softmax). " + whiskers(plan),
             _lines(NEIGHBOURS, "neighbours K", outcomes, metric, len(plan.seeds) > 1),
         )
         for metric in METRICS
@@ -182,12 +175,12 @@ def _figure9(plan: Plan, found: Found) -> Section:
             Figure(
                 f"fig9_{protocol}",
                 f"Fig. 9, protocol {protocol!r}. Recall@10 when items lose modalities",
-                f"{_LOST[protocol]} At 100 % every item lacks one modality. {_whiskers(plan)}",
+                f"{_LOST[protocol]} At 100 % every item lacks one modality. {whiskers(plan)}",
                 _lines(RATIOS, "items that lost a modality", named, "recall@10", len(plan.seeds) > 1, True),
             )
         )
         tables.append(_decreases(protocol, outcomes))
-        lost = {name: _decrease(row[0], row[-1], "recall@10") for name, row in outcomes.items()}
+        lost = {name: decrease(row[0], row[-1], "recall@10") for name, row in outcomes.items()}
         text.append(
             f"Protocol {protocol!r}: at 100 % "
             + ", ".join(
@@ -209,23 +202,13 @@ _LOST: Mapping[Protocol, str] = {
 }
 
 
-def _decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> Estimate | None:
-    """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose."""
-    pairs = [
-        (full.metrics["test"][metric], less.metrics["test"][metric])
-        for full, less in zip(whole, lost, strict=True)
-    ]
-    found = [100 * (1 - less / full) for full, less in pairs if full]
-    return Estimate.of(found) if found else None
-
-
 def _decreases(protocol: Protocol, outcomes: Mapping[str, Sequence[Sequence[Outcome]]]) -> Table:
     rows = [
         Row(
             (
                 NAMES[name],
                 written(metric),
-                *(_decrease(row[0], ours, metric) for ours in row[1:]),
+                *(decrease(row[0], ours, metric) for ours in row[1:]),
                 *(
                     PUBLISHED_FIG9_DECREASE[data].get(name) if protocol == "edges" else None
                     for data in ("tiktok", "movielens")

@@ -134,6 +134,16 @@ def estimate(outcomes: Sequence[Outcome], metric: str) -> Estimate:
     return Estimate.of([outcome.metrics["test"][metric] for outcome in outcomes])
 
 
+def decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> Estimate | None:
+    """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose."""
+    pairs = [
+        (full.metrics["test"][metric], less.metrics["test"][metric])
+        for full, less in zip(whole, lost, strict=True)
+    ]
+    found = [100 * (1 - less / full) for full, less in pairs if full]
+    return Estimate.of(found) if found else None
+
+
 def per_user(outcomes: Sequence[Outcome], metric: str) -> Float[np.ndarray, " user"]:
     """A test metric of each evaluated user, averaged over seeds."""
     return np.mean([outcome.per_user[metric] for outcome in outcomes], axis=0)
@@ -154,6 +164,13 @@ def compared(claim: str, better: Sequence[Outcome], worse: Sequence[Outcome], me
         f"{claim}: {verdict}. {written(metric)} differs by {interval.difference:+.4f} "
         f"(95 % interval over users {interval.low:+.4f} to {interval.high:+.4f})."
     )
+
+
+def whiskers(plan: Plan) -> str:
+    """What the whiskers of a figure are."""
+    if len(plan.seeds) == 1:
+        return f"Seed {plan.seeds[0]} alone."
+    return f"Mean over {len(plan.seeds)} seeds; whiskers: standard deviation over them."
 
 
 def written(metric: str) -> str:

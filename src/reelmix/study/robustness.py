@@ -10,10 +10,9 @@ from reelmix.study.cells import Cell, Outcome
 from reelmix.study.figure import Figure, Lines, Series
 from reelmix.study.missing import Pattern
 from reelmix.study.paper_tables import seeds_note
-from reelmix.study.plan import NAMES, Exhibit, Found, Plan, estimate
+from reelmix.study.plan import NAMES, Exhibit, Found, Plan, decrease, estimate, whiskers
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
-from reelmix.study.statistics import Estimate
 from reelmix.study.table import Column, Row, Table
 
 METRIC = "recall@20"
@@ -38,10 +37,13 @@ PATTERNS: Mapping[Pattern, str] = {
 }
 
 
+MULTIMODAL = tuple(n for n in NAMES if n in MODELS and "missing" in MODELS[n].Config.model_fields)
+"""The models that items without a modality make a difference to."""
+
+
 def _models(plan: Plan) -> tuple[str, ...]:
-    """The multimodal models that are measured."""
-    multimodal = tuple(n for n in NAMES if n in MODELS and "missing" in MODELS[n].Config.model_fields)
-    return tuple(n for n in multimodal if plan.models is None or n in plan.models)
+    """Those that are measured."""
+    return tuple(n for n in MULTIMODAL if plan.models is None or n in plan.models)
 
 
 def _lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[Outcome]]]) -> Lines:
@@ -52,12 +54,6 @@ def _lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[
         spread = tuple(one.spread for one in estimates) if len(row[0]) > 1 else None
         series.append(Series(name, tuple(one.mean for one in estimates), spread))
     return Lines(tuple(x), label, tuple(series), "Recall@20", percent_x=True)
-
-
-def _kept(whole: Sequence[Outcome], less: Sequence[Outcome]) -> Estimate:
-    """The relative decrease in percent, seed by seed."""
-    pairs = [(a.metrics["test"][METRIC], b.metrics["test"][METRIC]) for a, b in zip(whole, less, strict=True)]
-    return Estimate.of([100 * (1 - b / max(a, 1e-12)) for a, b in pairs])
 
 
 # Ways of treating what is missing
@@ -88,12 +84,12 @@ def _strategies(plan: Plan, found: Found) -> Section:
                 f"strategies_{model}",
                 f"{NAMES[model]}: ways of treating a modality that an item lacks",
                 "Each of the chosen items lost one modality, content and edges; at 100 % every item lacks "
-                "one. " + _whiskers(plan),
+                "one. " + whiskers(plan),
                 _lines("items that lost a modality", RATIOS, outcomes),
             )
         )
         for name, row in outcomes.items():
-            losses = [_kept(plain[0], ours) for ours in row[1:]]
+            losses = [decrease(plain[0], ours, METRIC) for ours in row[1:]]
             rows.append(Row((NAMES[model], name, *(estimate(ours, METRIC) for ours in row), *losses)))
         text.append(_verdict(model, {name: row[-1] for name, row in outcomes.items()}))
     table = Table(
@@ -121,22 +117,17 @@ def _verdict(model: str, at_most: Mapping[str, Sequence[Outcome]]) -> str:
     mask = estimate(at_most["mask"], METRIC)
     best = max(at_most, key=lambda name: estimate(at_most[name], METRIC).mean)
     one = estimate(at_most[best], METRIC)
-    beyond = best != "mask" and one.mean - mask.mean > max(one.spread or 0.0, mask.spread or 0.0)
-    lead = (
-        "mask itself ranks best"
-        if best == "mask"
-        else f"{best} ranks best, {'beyond' if beyond else 'within'} the spread over seeds"
-    )
+    if best == "mask":
+        lead = "mask itself ranks best"
+    elif one.spread is None or mask.spread is None:
+        lead = f"{best} ranks best, of one seed alone"
+    else:
+        beyond = one.mean - mask.mean > max(one.spread, mask.spread)
+        lead = f"{best} ranks best, {'beyond' if beyond else 'within'} the spread over seeds"
     return (
         f"{NAMES[model]}, every item without one modality: {lead} (Recall@20 {one.mean:.4f}; mask "
         f"{mask.mean:.4f})."
     )
-
-
-def _whiskers(plan: Plan) -> str:
-    if len(plan.seeds) == 1:
-        return f"Seed {plan.seeds[0]} alone."
-    return f"Mean over {len(plan.seeds)} seeds; whiskers: standard deviation over them."
 
 
 # Patterns
@@ -171,12 +162,12 @@ def _curves(plan: Plan, found: Found) -> Section:
                     f"missing_{modality}_{pattern}",
                     f"Recall@20 when items lack {modality}: {PATTERNS[pattern]}",
                     f"Share of the items with {modality} that lost it, content and edges, before training; "
-                    f"mask. {_whiskers(plan)}",
+                    f"mask. {whiskers(plan)}",
                     _lines(f"items that lost {modality}", RATES, named),
                 )
             )
             for name, row in outcomes.items():
-                losses = [_kept(row[0], ours) for ours in row[1:]]
+                losses = [decrease(row[0], ours, METRIC) for ours in row[1:]]
                 rows.append(Row((NAMES[name], modality, PATTERNS[pattern], *losses)))
     table = Table(
         "missing",
@@ -221,7 +212,7 @@ def _serving(plan: Plan, found: Found) -> Section:
                         name,
                         estimate(whole[name], METRIC),
                         estimate(ours, METRIC),
-                        _kept(whole[name], ours),
+                        decrease(whole[name], ours, METRIC),
                     )
                 )
             )
@@ -252,14 +243,19 @@ def _edges(plan: Plan) -> dict[str, tuple[list[Cell], list[Cell]]]:
             plan.cells("dualgnn", protocol="edges", ratio=1.0, **STRATEGIES[name]),
         )
         for name in ("mask", "dropout")
+        if "dualgnn" in _models(plan)
     }
 
 
 def _paper(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
+    if "dualgnn" not in _models(plan):
+        return Section("edges", "The paper's protocol", ("DualGNN is not among the chosen models.",))
     for name, cells in _edges(plan).items():
         whole, less = (found(some) for some in cells)
-        rows.append(Row((name, estimate(whole, METRIC), estimate(less, METRIC), _kept(whole, less))))
+        rows.append(
+            Row((name, estimate(whole, METRIC), estimate(less, METRIC), decrease(whole, less, METRIC)))
+        )
     published = PUBLISHED_FIG9_DECREASE["tiktok"]["dualgnn"]
     table = Table(
         "edges",
