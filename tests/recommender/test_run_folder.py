@@ -169,7 +169,12 @@ def test_the_manifest(trained, dataset, split):
         "items": 80,
         "interactions": len(dataset.interactions),
         "modalities": ["visual", "acoustic", "textual"],
+        "features": {
+            name: {"kind": "dense", "size": size, "encoder": dataset.features[name].encoder}
+            for name, size in (("visual", 48), ("acoustic", 32), ("textual", 40))
+        },
     }
+    assert manifest["content"] == {name: name for name in dataset.modalities}
     counts = {name: int(split.matrix(name).nnz) for name in ("train", "validation", "test")}
     assert sum(counts.values()) == len(dataset.interactions)
     assert manifest["split"] == {"method": "random", "rng": 3, "users_without_training": 0, **counts}
