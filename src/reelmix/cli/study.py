@@ -59,7 +59,7 @@ def command(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Models that lose modalities beyond the paper, such as dualgnn,vbpr. [default: all that can]",
+            help="Models of what is beyond the paper, such as dualgnn,vbpr. [default: all that can]",
             show_default=False,
         ),
     ] = None,

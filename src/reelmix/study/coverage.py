@@ -73,7 +73,7 @@ def _name(has: tuple[str, ...], names: tuple[str, ...]) -> str:
     if not has:
         return "none"
     if not lacks:
-        return "all" if len(names) > 1 else names[0]
+        return names[0] if len(names) == 1 else "all"
     return f"all but {lacks[0]}" if len(lacks) == 1 and len(has) > 1 else " + ".join(has)
 
 
