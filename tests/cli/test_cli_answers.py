@@ -1,4 +1,4 @@
-"""``recommend``, ``similar``, ``explain``, ``export``, ``doctor``: what the library says, printed."""
+"""``recommend``, ``similar``, ``export``, ``doctor``: what the library says, printed."""
 
 import json
 import os
@@ -67,7 +67,8 @@ def test_json(reelmix, run_folder, recommender):
 def test_json_with_reasons(reelmix, run_folder, recommender):
     done = reelmix("recommend", run_folder, "--user", "user-17", "-n", "3", "--json", "--why")
     for item in json.loads(done.out)["items"]:
-        assert item["why"] == asdict(explain(recommender, "user-17", item["id"]))
+        found = asdict(explain(recommender, "user-17", item["id"]))
+        assert item["why"] == json.loads(json.dumps(found))  # lists where Python has tuples
 
 
 @pytest.mark.parametrize("how", ["file", "standard input", "both ways"])
@@ -109,7 +110,40 @@ def test_seen_items_among_without(reelmix, run_folder, recommender, tmp_path):
     assert listed(reelmix(*words, "--among", tmp_path / "items", *without)) == [among[1], *among[3:]]
 
 
-# similar, explain
+# recommend --history
+
+
+def test_a_table_for_a_history(reelmix, run_folder, recommender):
+    done = reelmix("recommend", run_folder, "--history", "reel-3", "--history", "reel-17", "--n", "4")
+    assert (done.status, done.err) == (0, "")
+    title, header, *rows = done.out.splitlines()
+    assert title.rstrip() == "for a history of 2 items"
+    assert header.split() == ["id", "title", "score"]
+    assert [[cell.strip() for cell in cells(row)] for row in rows] == [
+        [str(place), line.id, line.title, f"{line.score:.3f}"]
+        for place, line in enumerate(recommender.recommend_for_history(["reel-3", "reel-17"], 4), start=1)
+    ]
+
+
+def test_the_title_counts_each_item_once(reelmix, run_folder):
+    done = reelmix("recommend", run_folder, "--history", "reel-3", "--history", "reel-3")
+    assert done.out.startswith("for a history of 1 item\n")
+
+
+def test_json_for_a_history(reelmix, run_folder, recommender, tmp_path):
+    history = ["reel-17", "reel-3"]
+    words = ["recommend", run_folder, "--history", history[0], "--history", history[1], "--json", "-n", "80"]
+    (answer,) = [json.loads(line) for line in reelmix(*words).out.splitlines()]
+    expected = [asdict(line) for line in recommender.recommend_for_history(history, 80)]
+    assert answer == {"history": history, "items": expected}
+    everything = [line["id"] for line in expected]
+    (tmp_path / "items").write_text("\n".join([*everything[::2], "reel-3"]))
+    assert listed(reelmix(*words, "--among", tmp_path / "items")) == everything[::2]
+    without = ["--without", everything[0], "--without", everything[4]]
+    assert listed(reelmix(*words, *without)) == [*everything[1:4], *everything[5:]]
+
+
+# similar
 
 
 def test_similar_items(reelmix, run_folder, recommender):
@@ -130,33 +164,6 @@ def test_similar_users(reelmix, run_folder, recommender):
         [str(place), line.id, f"{line.score:.3f}"]
         for place, line in enumerate(recommender.similar_users("user-3", 10), start=1)
     ]
-
-
-def test_explain(reelmix, run_folder, recommender):
-    found = explain(recommender, "user-17", "reel-1")
-    words = ["explain", run_folder, "--user", "user-17", "--item", "reel-1"]
-    title, header, *rows = reelmix(*words).out.splitlines()
-    assert title.rstrip() == f"user user-17, item reel-1: score {found.score:.3f}"
-    assert [cell.strip() for cell in cells(header)] == [
-        "modality",
-        "part",
-        "lift",
-        "share",
-        "alpha",
-        "nearest watched item",
-    ]
-    assert [[cell.strip() for cell in cells(row)] for row in rows] == [
-        [
-            name,
-            f"{part:+.3f}",
-            f"{found.lifts[name]:+.3f}",
-            f"{found.shares[name]:.0%}",
-            f"{found.emphasis[name]:.3f}",
-            found.like[name].title,
-        ]
-        for name, part in found.parts.items()
-    ]
-    assert json.loads(reelmix(*words, "--json").out) == asdict(found)
 
 
 # export
@@ -248,6 +255,9 @@ def test_integer_ids_are_typed_as_digits(reelmix, refused, tmp_path):
     words = ["recommend", run, "--user", "-1", "--json"]
     assert [item["id"] for item in json.loads(reelmix(*words).out)["items"]] == [2**62]
     assert json.loads(reelmix(*words, "--without", 2**62).out)["items"] == []
+    assert refused("recommend", run, "--history", "three") == (
+        "item id: expected a known item, found 'three'. The ids here are integers such as -4."
+    )
     assert refused("recommend", run, "--user", "three") == (
         "user id: expected a known user, found 'three'. The ids here are integers such as -1."
     )

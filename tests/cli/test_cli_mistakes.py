@@ -134,6 +134,10 @@ $ reelmix recommend RUN --user user-1 --user nobody
     user id: expected a known user, found 'nobody'. The ids here look like 'user-1'.
 $ reelmix recommend RUN --user user-1 --without rel-9
     item id: expected a known item, found 'rel-9'. Did you mean 'reel-9'?
+$ reelmix recommend RUN --history reel-1 --history rel-9
+    item id: expected a known item, found 'rel-9'. Did you mean 'reel-9'?
+$ reelmix recommend RUN --history ''
+    item id: expected a known item, found ''. The ids here look like 'reel-1'.
 $ reelmix similar RUN --item x
     item id: expected a known item, found 'x'. The ids here look like 'reel-1'.
 $ reelmix similar RUN --user reel-1
@@ -190,7 +194,22 @@ def test_nothing_is_printed_before_an_error(reelmix, run_folder):
     ("words", "message"),
     transcript("""
 $ reelmix recommend RUN
-    recommend: expected a user, found none. Say --user ID or --users-from FILE.
+    recommend: expected users or a history, found neither.
+    Say --user ID or --users-from FILE; or --history ITEM for somebody new.
+$ reelmix recommend RUN --user user-1 --history reel-1
+    recommend: expected users or a history, found both.
+    Say --user ID or --users-from FILE; or --history ITEM for somebody new.
+$ reelmix recommend RUN --users-from TMP/none --history reel-1
+    recommend: expected users or a history, found both.
+    Say --user ID or --users-from FILE; or --history ITEM for somebody new.
+$ reelmix recommend RUN --history reel-1 --why
+    --why: expected a user, found a history.
+    Leave --why out: reasons are for users of the training.
+$ reelmix recommend RUN --history reel-1 --include-seen
+    --include-seen: expected a user, found a history.
+    Leave --include-seen out: what is in a history is never recommended.
+$ reelmix recommend RUN --history reel-1 -n 0
+    n: expected a list of at least 1, found 0. Ask for n = 10, say.
 $ reelmix recommend RUN --user user-1 -n 0
     n: expected a list of at least 1, found 0. Ask for n = 10, say.
 $ reelmix similar RUN

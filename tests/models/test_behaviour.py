@@ -13,6 +13,9 @@ OVERFIT = {"vbpr": {"n": 100, "reg": 0.01}}
 """What it takes a model to see the checkerboard where 60 steps do not: VBPR first learns the noise in the
 content by heart, unless held back."""
 
+OF_NO_MODALITY = {"vbpr"}
+"""Models in whose item vectors something belongs to no modality; their own tests say what."""
+
 
 @pytest.fixture(params=sorted(MODELS))
 def name(request):
@@ -70,7 +73,8 @@ def test_parts_of_modalities_add_up_to_the_item(name):
         assert found.emphasis is None
         return
     assert tuple(found.item_parts) == split.dataset.modalities
-    np.testing.assert_allclose(sum(found.item_parts.values()), found.items, atol=1e-6)
+    if name not in OF_NO_MODALITY:
+        np.testing.assert_allclose(sum(found.item_parts.values()), found.items, atol=1e-6)
     if found.emphasis is not None:
         assert found.emphasis.shape == (N_USERS, len(found.item_parts))
 

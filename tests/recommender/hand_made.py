@@ -31,9 +31,20 @@ CHECKED = [
 
 
 def hand_made(
-    users, parts, *, present=None, emphasis=None, watched=(), titles=None, user_ids=None, item_ids=None
+    users,
+    parts,
+    *,
+    present=None,
+    emphasis=None,
+    watched=(),
+    titles=None,
+    user_ids=None,
+    item_ids=None,
+    settings=None,
+    weights=None,
+    **learned,
 ) -> Run:
-    """A run with these vectors.
+    """A run with these vectors, and whatever else :class:`Vectors` is ``learned``.
 
     ``parts`` maps modalities to item vectors, or is the item vectors of one modality; ``watched`` holds
     (user row, item row, label).
@@ -51,13 +62,13 @@ def hand_made(
     who, what, label = np.array(list(watched), np.int32).reshape(-1, 3).T
     return Run(
         {"model": "dualgnn", "dataset": {"name": "hand-made", "simulated": True}},
-        {"evaluation": {}},
+        {"evaluation": {}, "model": settings or {}},
         Vocabulary(pl.Series(user_ids or [f"u{row:02}" for row in range(len(users))]), "user"),
         Vocabulary(pl.Series(item_ids), "item"),
         table,
         Interactions.of(who, what, labels=label.astype(np.int8)),
-        Vectors(users, items, parts, np.asarray(present, bool), emphasis),
-        {"weight": np.zeros((2, 2), np.float32)},
+        Vectors(users, items, parts, np.asarray(present, bool), emphasis, **learned),
+        weights or {"weight": np.zeros((2, 2), np.float32)},
         [],
     )
 
@@ -131,8 +142,14 @@ def assert_same_run(one: Run, other: Run) -> None:
     assert one.item_table.equals(other.item_table)
     for name in ("users", "items", "labels"):
         _same(getattr(one.interactions, name), getattr(other.interactions, name))
-    for name in ("users", "items", "present", "emphasis"):
+    for name in ("users", "items", "present", "emphasis", "passes", "edges", "refinement"):
         _same(getattr(one.vectors, name), getattr(other.vectors, name))
+    graphs = (one.vectors.neighbours, other.vectors.neighbours)
+    assert [graph is None for graph in graphs] in ([True, True], [False, False])
+    if graphs[0] is not None:
+        assert graphs[0].shape == graphs[1].shape
+        for name in ("indptr", "indices", "data"):
+            _same(*(getattr(graph, name) for graph in graphs))
     assert list(one.vectors.item_parts) == list(other.vectors.item_parts)  # the order matters to ``present``
     _same_mappings(one.vectors.item_parts, other.vectors.item_parts)
     _same_mappings(one.weights, other.weights)

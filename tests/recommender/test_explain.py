@@ -57,17 +57,26 @@ def test_the_nearest_watched_item_in_each_modality():
     found = explain(by_hand(watched, ["zero", None, "two", "three"]), "u00", "i03")
     # visual: i00 (1,0) is nearer to (3,1) than i02 (0,2) is; i01 lacks it.
     # textual: i01 (2,1) is nearer to (1,0) than i00 (0,1) is; i02 lacks it.
-    assert found.like["visual"].id == "i00"
-    assert found.like["visual"].title == "zero"
-    assert found.like["visual"].score == pytest.approx(3 / 10**0.5)
-    assert found.like["textual"].id == "i01"
-    assert found.like["textual"].title == ""
-    assert found.like["textual"].score == pytest.approx(2 / 5**0.5)
+    assert [(one.id, one.title) for one in found.like["visual"]] == [("i00", "zero"), ("i02", "two")]
+    assert [one.score for one in found.like["visual"]] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])
+    assert [(one.id, one.title) for one in found.like["textual"]] == [("i01", ""), ("i00", "zero")]
+    assert [one.score for one in found.like["textual"]] == pytest.approx([2 / 5**0.5, 0])
+
+
+def test_three_are_named_and_ties_go_by_row():
+    parts = [[1, 0], [0, 1], [1, 1], [2, 0], [4, 4], [5, 0]]
+    run = hand_made([[1, 2]], parts, watched=[(0, row, TRAIN) for row in range(5)])
+    found = explain(Recommender(run), "u00", "i05").like["visual"]
+    assert [one.id for one in found] == ["i00", "i03", "i02"]
+    assert [one.score for one in found] == pytest.approx([1, 1, 0.5**0.5])
 
 
 def test_an_item_is_not_like_itself():
     found = explain(by_hand([(0, 3, TRAIN), (0, 0, TRAIN)]), "u00", "i03")
-    assert {name: line.id for name, line in found.like.items()} == {"visual": "i00", "textual": "i00"}
+    assert {name: [one.id for one in lines] for name, lines in found.like.items()} == {
+        "visual": ["i00"],
+        "textual": ["i00"],
+    }
     assert explain(by_hand([(0, 3, TRAIN)]), "u00", "i03").like == {}
 
 
@@ -89,8 +98,8 @@ def test_the_unknown(refusal):
 # Sentences
 
 
-def line(identifier, title=None):
-    return Recommendation(identifier, 0.9, title)
+def lines(identifier, title=None):
+    return (Recommendation(identifier, 0.9, title), Recommendation("i99", 0.8, "Not said either"))
 
 
 def test_a_sentence_names_the_strongest_first_and_what_it_is_like():
@@ -100,7 +109,7 @@ def test_a_sentence_names_the_strongest_first_and_what_it_is_like():
         lifts={"visual": 0.304, "acoustic": 2.406, "textual": -0.1},
         emphasis={},
         shares={},
-        like={"acoustic": line("i7", "Rain on a roof"), "visual": line("i8", "Not said")},
+        like={"acoustic": lines("i7", "Rain on a roof"), "visual": lines("i8", "Not said")},
     )
     assert found.strongest == "acoustic"
     assert found.sentence() == "acoustic +2.41 (like “Rain on a roof”), visual +0.30, textual -0.10"
@@ -111,7 +120,7 @@ def test_a_sentence_names_the_strongest_first_and_what_it_is_like():
     [("i7", None, "i7"), ("i7", "", "i7"), (7, None, "7"), ("i7", "Rain", "“Rain”")],
 )
 def test_a_sentence_names_an_item_without_title_by_its_id(identifier, title, said):
-    found = Explanation(1.0, {"visual": 1.0}, {"visual": -0.5}, {}, {}, {"visual": line(identifier, title)})
+    found = Explanation(1.0, {"visual": 1.0}, {"visual": -0.5}, {}, {}, {"visual": lines(identifier, title)})
     assert found.sentence() == f"visual -0.50 (like {said})"
 
 
@@ -164,21 +173,23 @@ def test_a_trained_run_equals_brute_force(trained, dataset, recommender):
             assert found.parts[name] == pytest.approx(scores[item], abs=1e-5)
             assert found.lifts[name] == pytest.approx(scores[item] - np.mean(having), abs=1e-5)
             nearest = nearest_watched(run, user, item, name, present[name])
-            assert found.like[name].score == pytest.approx(nearest, abs=1e-5)
-            row = run.items.row(found.like[name].id)
-            assert row in watched_rows(run, user) - {item}
-            assert present[name][row]
-            assert found.like[name].title == run.item_table["title"][row]
+            assert [one.score for one in found.like[name]] == pytest.approx(nearest, abs=1e-5)
+            rows = [run.items.row(one.id) for one in found.like[name]]
+            assert len(set(rows)) == len(rows)
+            assert set(rows) <= watched_rows(run, user) - {item}
+            assert present[name][rows].all()
+            assert [one.title for one in found.like[name]] == run.item_table["title"][rows].to_list()
         assert found.emphasis == dict(zip(present, vectors.emphasis[user].tolist(), strict=True))
 
 
 def nearest_watched(run, user, item, name, present):
     part = run.vectors.item_parts[name].astype(np.float64)
-    return max(
+    cosines = [
         part[row] @ part[item] / np.linalg.norm(part[row]) / np.linalg.norm(part[item])
         for row in watched_rows(run, user)
         if row != item and present[row]
-    )
+    ]
+    return sorted(cosines, reverse=True)[:3]
 
 
 def test_the_score_is_that_of_the_list(recommender):

@@ -92,8 +92,8 @@ def test_any_ids_from_data_to_answers(kind, plain, tmp_path):
         assert [type(line.id) for line in lines] == [type(items[0])] * len(lines)
         likes = explain(recommender, users[row], lines[0].id).like
         others = explain(other, row, expected[0].id).like
-        assert {name: line.id for name, line in likes.items()} == {
-            name: items[line.id - 100] for name, line in others.items()
+        assert {name: [line.id for line in found] for name, found in likes.items()} == {
+            name: [items[line.id - 100] for line in found] for name, found in others.items()
         }
     nearest = recommender.similar_items(items[0], 3)
     assert [line.id for line in nearest] == [items[line.id - 100] for line in other.similar_items(100, 3)]

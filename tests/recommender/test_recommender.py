@@ -331,3 +331,16 @@ def test_titles_that_are_not_texts():
     numbered = replace(run, item_table=run.item_table.with_columns(title=pl.Series([7, 8])))
     assert Recommender(numbered).recommend("u00") == [Recommendation("i01", 2.0, "8")]
     assert Recommender(run).recommend("u00") == [Recommendation("i01", 2.0, None)]
+
+
+def test_an_item_of_which_nothing_is_known_is_never_recommended(refusal):
+    """It scores 0, above i02; an item of which something is known may score 0 too, and is."""
+    vectors, present = [[0, 0], [0, 1], [-1, 0], [2, 0]], [[False], [True], [True], [True]]
+    run = hand_made([[1.0, 0]], vectors, present=present, watched=[(0, 3, TRAIN)])
+    recommender = Recommender(run)
+    assert names(recommender.recommend("u00")) == ["i01", "i02"]
+    assert names(recommender.recommend("u00", among=["i00", "i02"])) == ["i02"]
+    assert refusal(DataError, recommender.similar_items, "i00") == (
+        "item id: expected known content or training interactions of the item, found none of 'i00'. "
+        "Nothing can be said to be like it; train again with some of either."
+    )

@@ -14,11 +14,15 @@ import pytest
 import torch
 from hand_made import CHECKED, COMMAND, assert_same_run, contents, hand_made, names
 from safetensors.numpy import load_file
+from small_worlds import world as small_world
 
+from reelmix.data.interactions import TRAIN
 from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig
-from reelmix.models import DualGNN
-from reelmix.recommender import Run
+from reelmix.models import DualGNN, LightGCN, model_class
+from reelmix.recommender import Recommender, Run, explain
+from reelmix.recommender.fit import fit
+from reelmix.recommender.new_users import fold_in
 
 # What goes in comes out
 
@@ -51,6 +55,28 @@ def test_a_hand_made_run_comes_back(tmp_path, titles, emphasis, ids):
     )
     assert run.write(tmp_path / "run") == tmp_path / "run"
     assert_same_run(Run.read(str(tmp_path / "run")), run)
+
+
+LEARNED = {
+    "user layers": DualGNN(embedding_size=4, neighbours=3, user_layers=2),
+    "fusion": DualGNN(embedding_size=4, neighbours=3, construction="concatenation"),
+    "no user graph": DualGNN(embedding_size=4, user_layers=0),
+    "lightgcn": LightGCN(embedding_size=4),
+    "mmgcn": model_class("mmgcn")(embedding_size=4),
+}
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_reasons_and_new_users_are_the_same_bit_for_bit(kind, tmp_path):
+    run = fit(LEARNED[kind], small_world(), epochs=1, rng=0, out=tmp_path / "run")
+    read = Run.read(tmp_path / "run")
+    assert_same_run(read, run)
+    for user, item in ((0, 0), (5, 2), (12, 7), (3, 1)):
+        assert explain(Recommender(read), user, item) == explain(Recommender(run), user, item)
+    if kind != "mmgcn":
+        found, expected = (fold_in(one, one.matrix(TRAIN)) for one in (read, run))
+        assert expected.any()
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_more_columns_of_items_come_back(trained, tmp_path):
@@ -143,7 +169,12 @@ def test_the_manifest(trained, dataset, split):
         "items": 80,
         "interactions": len(dataset.interactions),
         "modalities": ["visual", "acoustic", "textual"],
+        "features": {
+            name: {"kind": "dense", "size": size, "encoder": dataset.features[name].encoder}
+            for name, size in (("visual", 48), ("acoustic", 32), ("textual", 40))
+        },
     }
+    assert manifest["content"] == {name: name for name in dataset.modalities}
     counts = {name: int(split.matrix(name).nnz) for name in ("train", "validation", "test")}
     assert sum(counts.values()) == len(dataset.interactions)
     assert manifest["split"] == {"method": "random", "rng": 3, "users_without_training": 0, **counts}

@@ -33,6 +33,7 @@ answers = {
     "similar": [asdict(line) for line in recommender.similar_items("reel-3", 5)],
     "users": [asdict(line) for line in recommender.similar_users("user-3", 5)],
     "why": asdict(explain(recommender, "user-17", "reel-3")),
+    "new": [asdict(line) for line in recommender.recommend_for_history(["reel-3", "reel-17"], 5)],
     "test": run.evaluate().metrics,
     "validation": run.evaluate(stage="validation").metrics,
 }
@@ -62,7 +63,7 @@ def close(there, here):
         assert there.keys() == here.keys()
         for key in here:
             close(there[key], here[key])
-    elif isinstance(here, list):
+    elif isinstance(here, list | tuple):
         assert len(there) == len(here)
         for one, other in zip(there, here, strict=True):
             close(one, other)
@@ -84,6 +85,11 @@ def test_what_is_alike(there, recommender):
 
 def test_reasons(there, recommender):
     close(there[0]["why"], asdict(explain(recommender, "user-17", "reel-3")))
+
+
+def test_lists_for_a_history(there, recommender):
+    here = recommender.recommend_for_history(["reel-3", "reel-17"], 5)
+    close(there[0]["new"], [asdict(line) for line in here])
 
 
 @pytest.mark.parametrize("stage", ["validation", "test"])

@@ -50,14 +50,12 @@ def show(found: Explanation, user: str, item: str, neighbours: int) -> None:
         ]
         for name, part in found.parts.items()
     ]
-    if not found.parts or abs(found.rest) > 1e-3:
+    if not found.parts or abs(found.rest) >= 5e-4:
         rows.append(["of no modality", f"{found.rest:+.3f}", "", "", "", "", ""])
     title = f"user {user}, item {item}: score {found.score:.3f}, rank {found.rank:,}"
-    table(
-        title,
-        ["modality", "part", "lift", "share", "alpha", "rank without", "nearest watched items"],
-        rows,
-    )
+    nearest = "nearest watched items"
+    columns = ["modality", "part", "lift", "share", "alpha", "rank without", nearest]
+    table(title, columns, rows, texts=[nearest])
     if len(found.sources) == 1:
         return
     say("")

@@ -53,13 +53,13 @@ def command(
     sweep_seeds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Seeds of the figures with many points, 5 and 9. [default: all]", show_default=False
+            min=1, help="Seeds of Figs. 3, 4, 5, 9 and the control. [default: all]", show_default=False
         ),
     ] = None,
     models: Annotated[
         str | None,
         typer.Option(
-            help="Models that lose modalities beyond the paper, as as dualgnn,vbpr. [default: all that can]",
+            help="Models of what is beyond the paper, such as dualgnn,vbpr. [default: all that can]",
             show_default=False,
         ),
     ] = None,

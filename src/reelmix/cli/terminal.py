@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -47,11 +47,19 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
-    """Prints a table; the first ``left`` columns are texts, the others numbers, aligned right."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    left: int = 1,
+    texts: Container[str] = (),
+) -> None:
+    """Prints a table; the first ``left`` columns and ``texts`` are texts, the others numbers, right."""
     drawn = Table(header_style="dim", box=None, pad_edge=False)
     for place, column in enumerate(columns):
-        drawn.add_column(Text(column), justify="left" if place < left else "right", overflow="fold")
+        is_text = place < left or column in texts
+        drawn.add_column(Text(column), justify="left" if is_text else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console.print(Text(title, "bold"))  # on its own: a table would fold its title to its width

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from reelmix.data.dataset import Dataset
 from reelmix.data.features import BagFeatures, DenseFeatures
 from reelmix.data.interactions import LABEL_NAMES
+from reelmix.data.missingness import Missingness, missingness
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ModalityDescription:
         kind: "dense" (a vector an item) or "bag" (a list of tokens an item).
         size: length of a vector, or number of distinct tokens.
         encoder: what made the features.
-        items: how many items have it.
+        items: how many items have it; what was filled in does not count.
         item_share: those, of all items, 0 to 1.
         interactions: how many interactions are with such items.
         interaction_share: those, of all interactions, 0 to 1.
@@ -47,12 +48,16 @@ class CombinationDescription:
     Attributes:
         modalities: names, in the dataset's order; empty for items that have none.
         items: how many items.
+        item_share: those, of all items, 0 to 1.
         interactions: how many interactions with them.
+        interaction_share: those, of all interactions, 0 to 1.
     """
 
     modalities: tuple[str, ...]
     items: int
+    item_share: float
     interactions: int
+    interaction_share: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Description:
         items_without_interactions: items that nobody interacted with.
         modalities: what there is of each, in the dataset's order.
         combinations: what there is of each combination that occurs, the most frequent first.
+        missingness: whether what items lack goes with their popularity or age.
         split: interactions labelled train, validation and test; None if the data came without a split.
         provenance: where the data come from.
         simulated: made by a program, not by people.
@@ -84,6 +90,7 @@ class Description:
     items_without_interactions: int
     modalities: tuple[ModalityDescription, ...]
     combinations: tuple[CombinationDescription, ...]
+    missingness: Missingness
     split: dict[str, int] | None
     provenance: str
     simulated: bool
@@ -108,6 +115,7 @@ def describe(dataset: Dataset) -> Description:
         items_without_interactions=int((popularity == 0).sum()),
         modalities=tuple(_modality(dataset, name, popularity) for name in dataset.modalities),
         combinations=_combinations(dataset, popularity),
+        missingness=missingness(dataset),
         split=None
         if labels is None
         else {name: int((labels == label).sum()) for label, name in enumerate(LABEL_NAMES)},
@@ -119,16 +127,18 @@ def describe(dataset: Dataset) -> Description:
 
 def _modality(dataset: Dataset, name: str, popularity: Int[np.ndarray, " item"]) -> ModalityDescription:
     features = dataset.features[name]
-    items = len(features.items)
-    interactions = int(popularity[features.items].sum())
-    zero = int((~features.values.any(axis=1)).sum()) if isinstance(features, DenseFeatures) else 0
+    items = features.items[features.observed]
+    interactions = int(popularity[items].sum())
+    zero = 0
+    if isinstance(features, DenseFeatures):
+        zero = int((~features.values[features.observed].any(axis=1)).sum())
     return ModalityDescription(
         name=name,
         kind="bag" if isinstance(features, BagFeatures) else "dense",
         size=features.size,
         encoder=features.encoder,
-        items=items,
-        item_share=_share(items, dataset.n_items),
+        items=len(items),
+        item_share=_share(len(items), dataset.n_items),
         interactions=interactions,
         interaction_share=_share(interactions, len(dataset.interactions)),
         zero_items=zero,
@@ -141,13 +151,19 @@ def _combinations(
     names = np.array(dataset.modalities)
     present: Bool[np.ndarray, "item modality"] = np.zeros((dataset.n_items, len(names)), bool)
     for column, name in enumerate(dataset.modalities):
-        present[:, column] = dataset.has(name)
+        present[:, column] = dataset.observed(name)
     found, which = np.unique(present, axis=0, return_inverse=True)
     which = which.reshape(-1)  # NumPy 2.0 gave it a second axis
-    items = np.bincount(which, minlength=len(found))
-    interactions = np.bincount(which, weights=popularity, minlength=len(found))
+    items = np.bincount(which, minlength=len(found)).tolist()
+    interactions = np.bincount(which, weights=popularity, minlength=len(found)).astype(np.int64).tolist()
     described = [
-        CombinationDescription(tuple(names[mask].tolist()), int(items[row]), int(interactions[row]))
+        CombinationDescription(
+            modalities=tuple(names[mask].tolist()),
+            items=items[row],
+            item_share=_share(items[row], dataset.n_items),
+            interactions=interactions[row],
+            interaction_share=_share(interactions[row], len(dataset.interactions)),
+        )
         for row, mask in enumerate(found)
     ]
     return tuple(sorted(described, key=lambda one: (-one.items, -len(one.modalities), one.modalities)))

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sparse_dot_topn import sp_matmul_topn
 
 from reelmix.data import BagFeatures, DenseFeatures, Split
+from reelmix.data.features import Features
 from reelmix.errors import ConfigError, nearest
 from reelmix.graph.cooccurrence import user_graph
 
@@ -86,24 +87,30 @@ def filled(split: Split, missing: Missing) -> Split:
     incomplete = [name for name, seen in observed.items() if seen.any() and not seen.all()]
     if missing == "mask" or not incomplete:
         return split
-    n_items = dataset.n_items
     needs_graph = missing not in ("zero", "mean")
-    graph = item_graph(split.matrix("train")) if needs_graph else csr_matrix((n_items, n_items))
-    features = dict(dataset.features)
-    for name in incomplete:
-        seen, own = observed[name], features[name]
-        if own.filled is not None:
-            own = own.only(own.observed)
-        fill = _fill(missing, graph, seen)
-        reached = fill(seen[:, None].astype(np.float64)) > 0 if needs_graph else np.ones((n_items, 1), bool)
-        rows = np.flatnonzero(~seen & cast(np.ndarray, reached)[:, 0]).astype(np.int32)
-        if len(rows) and isinstance(own, BagFeatures):
-            features[name] = _filled_bag(own, rows, n_items, fill)
-        elif len(rows):
-            features[name] = _filled_dense(cast(DenseFeatures, own), rows, n_items, fill)
-        else:
-            features[name] = own
-    return replace(split, dataset=replace(dataset, features=features))
+    graph = item_graph(split.matrix("train")) if needs_graph else None
+    completed = {
+        name: _completed(dataset.features[name], missing, graph, observed[name]) for name in incomplete
+    }
+    return replace(split, dataset=replace(dataset, features={**dataset.features, **completed}))
+
+
+def _completed(
+    own: Features, missing: Missing, graph: csr_matrix | None, observed: Bool[np.ndarray, " item"]
+) -> Features:
+    n_items = len(observed)
+    if own.filled is not None:
+        own = own.only(own.observed)
+    fill = _fill(missing, csr_matrix((n_items, n_items)) if graph is None else graph, observed)
+    rows = np.flatnonzero(~observed).astype(np.int32)
+    if graph is not None:  # where nothing observed arrives, nothing is filled in
+        weight = cast(np.ndarray, fill(observed[:, None].astype(np.float64)))[:, 0]
+        rows = rows[weight[rows] > 0]
+    if not len(rows):
+        return own
+    if isinstance(own, BagFeatures):
+        return _filled_bag(own, rows, n_items, fill)
+    return _filled_dense(own, rows, n_items, fill)
 
 
 def item_graph(interactions: csr_array, neighbours: int = NEIGHBOURS) -> csr_matrix:
@@ -214,7 +221,7 @@ def _filled_bag(own: BagFeatures, rows: Int[np.ndarray, " filled"], n_items: int
     return replace(joined.rearranged(order), items=items[order])
 
 
-def _flags(own: DenseFeatures | BagFeatures, rows: Int[np.ndarray, " filled"]) -> Bool[np.ndarray, " joined"]:
+def _flags(own: Features, rows: Int[np.ndarray, " filled"]) -> Bool[np.ndarray, " joined"]:
     return np.repeat([False, True], [len(own.items), len(rows)])
 
 

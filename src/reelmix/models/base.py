@@ -51,12 +51,12 @@ class Induction:
     """What it takes to give a vector to a user who was not in training, and to tell neighbours apart.
 
     A user who watched the items H, of which H_m have edges in modality m's graph, hears in that modality
-    ``sum_{i in H_m} passes[i, m] / sqrt(|H_m|)``. The refined vector of a user is their own plus
-    ``neighbours[user] @ refinement``.
+    ``sum_{i in H_m} passes[i, m] / sqrt(|H_m|)``; a model without modalities has one graph. The refined
+    vector of a user is their own plus ``neighbours[user] @ refinement``.
 
     Attributes:
         passes: what each item passes on, its own degree already divided out.
-        edges: which items have edges in which modality's graph.
+        edges: which items have edges in which graph.
         refinement: what each user adds to those whose neighbour they are; None without a user graph.
         neighbours: the weights (user, user) of the user graph; None without one.
     """

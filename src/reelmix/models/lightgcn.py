@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -63,14 +62,17 @@ class LightGCN(Model):
         return Embeddings(*self._vectors())
 
     def induction(self) -> Induction:
-        """What new users need, eqs. 7 and 8 with a layer 0 of zero; see :meth:`Model.induction`."""
+        """What new users need, eqs. 7 and 8 with a layer 0 of zero; see :meth:`Model.induction`.
+
+        An item that nobody watched has no edges: its id is as it was drawn, and says nothing.
+        """
         item_sum = self.user.new_zeros(self.item.shape)
         user, item = self.user, self.item
         for _ in range(self.config.layers):
             item_sum = item_sum + item
             user, item = self.graph(item), self.graph.transposed(user)
         degrees = self.degrees.clamp(min=1).sqrt().unsqueeze(1) * (self.config.layers + 1)
-        return Induction((item_sum / degrees).unsqueeze(1), np.ones((len(item), 1), bool))
+        return Induction((item_sum / degrees).unsqueeze(1), (self.degrees > 0).cpu().numpy()[:, None])
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""

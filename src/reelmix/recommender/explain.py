@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender.recommender import Recommendation, Recommender, unit
 from reelmix.recommender.run import Vectors
@@ -104,7 +103,7 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
     run, vectors = recommender.run, recommender.vectors
     u, i = run.users.row(user), run.items.row(item)
     taste = vectors.users[u].astype(np.float64)
-    watched = run.matrix()[[u]].indices
+    watched = recommender.seen[[u]].indices
     parts: dict[str, float] = {}
     lifts: dict[str, float] = {}
     like: dict[str, tuple[Recommendation, ...]] = {}
@@ -133,7 +132,8 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
         ),
         rest=score - sum(parts.values()),
         sources=_sources(recommender, u, i, tuple(parts)),
-        rank=_rank(vectors.items @ taste, i, watched),
+        # the very product that lists are sorted by: in double precision ties of theirs would fall apart
+        rank=_rank((vectors.users[[u]] @ vectors.items.T)[0], i, watched),
         rank_without={
             name: _rank((vectors.items - vectors.item_parts[name]) @ taste, i, watched) for name in parts
         },
@@ -161,7 +161,7 @@ def _nearest(
 def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, ...]) -> tuple[Source, ...]:
     """What the user and each neighbour add, the user first."""
     run, vectors = recommender.run, recommender.vectors
-    seen = run.matrix(TRAIN)
+    seen = recommender.training
     others, weights = _neighbours(vectors, user)
     common = np.asarray(seen[others] @ seen[[user]].T.toarray())[:, 0]
     tastes = np.zeros((0, vectors.users.shape[1]))

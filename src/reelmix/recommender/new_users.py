@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
 from reelmix.errors import ConfigError
@@ -21,7 +21,8 @@ def fold_in(
     In each modality a history hears from its items what a training user hears (eq. 1), from a layer 0 of
     zero, which only training can know. Emphasis is that of the K training users with most items in common,
     weighed as the user graph weighs them (eq. 6 or 7); the same users refine the vector. A history that
-    shares no item with anyone has the mean emphasis, and is not refined.
+    shares no item with anyone has the mean emphasis, and is not refined. Where nothing is heard and nobody
+    refines, the vector is zero.
 
     Args:
         run: of DualGNN or LightGCN.
@@ -40,7 +41,7 @@ def fold_in(
             where="history",
             fix="Train one of these, or train again with the new user's interactions.",
         )
-    histories = csr_array(histories, dtype=np.float32)
+    histories = _ones(histories)
     heard = np.stack(
         [
             _mean_by_root(histories, vectors.edges[:, place], vectors.passes[:, place])
@@ -61,7 +62,12 @@ def fold_in(
     lonely = np.diff(others.indptr) == 0
     emphasis[lonely] = vectors.emphasis.mean(axis=0)
     fused = _constructed(run, emphasis[:, :, None] * heard)
-    return fused if vectors.refinement is None else fused + np.asarray(others @ vectors.refinement)
+    unheard = ~heard.any(axis=(1, 2))
+    if vectors.refinement is None:
+        fused[unheard] = 0  # the bias of eq. 3 is nobody's taste
+        return fused
+    fused[unheard & lonely] = 0
+    return fused + np.asarray(others @ vectors.refinement)
 
 
 def neighbours_of(
@@ -84,20 +90,31 @@ def neighbours_of(
     Returns:
         (history, user), float32; rows sum to 1, or to 0 where nobody shares an item.
     """
-    common = csr_array(histories @ interactions.T)
-    rows: list[csr_array] = []
-    n_users = cast(tuple[int, int], common.shape)[1]
-    for row in range(len(common.indptr) - 1):
-        part = slice(common.indptr[row], common.indptr[row + 1])
-        users, counts = common.indices[part], np.asarray(common.data[part])
+    common = csr_array(_ones(histories) @ interactions.T)
+    starts: list[int] = [0]
+    kept: list[np.ndarray] = [np.zeros(0, np.int64)]
+    weights: list[np.ndarray] = [np.zeros(0)]
+    for row, (start, end) in enumerate(pairwise(common.indptr)):
+        users, counts = common.indices[start:end], common.data[start:end].astype(np.float64)
         if apart_from is not None:
-            users, counts = users[users != apart_from[row]], counts[users != apart_from[row]]
-        best = np.lexsort((users, np.negative(counts)))[:neighbours]
-        users, counts = users[best], counts[best]
-        weights = np.exp(counts - counts.max(initial=0)) if aggregation == "softmax" else np.ones(len(best))
-        weights = (weights / max(weights.sum(), 1e-30)).astype(np.float32)
-        rows.append(csr_array((weights, users, [0, len(users)]), shape=(1, n_users)))
-    return csr_array(vstack(rows, format="csr"))
+            others = users != apart_from[row]
+            users, counts = users[others], counts[others]
+        best = np.lexsort((users, -counts))[:neighbours]
+        shifted = counts[best] - counts.max(initial=0)
+        found = np.exp(shifted) if aggregation == "softmax" else np.ones(len(best))
+        kept.append(users[best])
+        weights.append(found / found.sum())
+        starts.append(starts[-1] + len(best))
+    parts = (np.concatenate(weights).astype(np.float32), np.concatenate(kept), np.array(starts))
+    return csr_array(parts, shape=common.shape)
+
+
+def _ones(histories: csr_array) -> csr_array:
+    """1 in every stored cell; an item that was stored twice was watched once."""
+    histories = csr_array(histories, dtype=np.float32, copy=True)
+    histories.sum_duplicates()
+    histories.data[:] = 1
+    return histories
 
 
 def _mean_by_root(

@@ -44,15 +44,22 @@ class Recommendation:
 class Recommender:
     """Answers from the vectors of a run; needs neither training data nor torch.
 
+    An item of which nothing is known, neither content nor who watched it, has the vector zero. It is never
+    recommended: its score of 0 would stand above items that a user is known to dislike.
+
     Args:
         run: a finished run, or the folder of one.
+
+    Attributes:
+        seen, training: all interactions and those of training, (user, item).
     """
 
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else Run.read(run)
         self.vectors = self.run.vectors
-        self._seen = self.run.matrix()
-        self._trained = np.diff(self.run.matrix(TRAIN).indptr) > 0
+        self.seen, self.training = self.run.matrix(), self.run.matrix(TRAIN)
+        self._trained = np.diff(self.training.indptr) > 0
+        self._something_known = self.vectors.items.any(axis=1) | self.vectors.present.any(axis=1)
 
     @cached_property
     def shares(self) -> Float[np.ndarray, "user modality"]:
@@ -121,7 +128,7 @@ class Recommender:
 
     def recommend_for_history(
         self,
-        history: Sequence[UserOrItemId],
+        history: UserOrItemId | Sequence[UserOrItemId],
         n: int = 10,
         *,
         among: Sequence[UserOrItemId] | None = None,
@@ -135,7 +142,7 @@ class Recommender:
         left out. The order of the history makes no difference, nor does an item that is named twice.
 
         Args:
-            history: ids of what they watched.
+            history: ids of what they watched; or one id.
             n: length of the list.
             among: only these items may be recommended.
             without: these items may not.
@@ -167,8 +174,9 @@ class Recommender:
         return self._lines(self.run.items, scores, n, self.run.titles)[0]
 
     def _rows_of_history(
-        self, history: Sequence[UserOrItemId], unknown: WhenUnknownItem
+        self, history: UserOrItemId | Sequence[UserOrItemId], unknown: WhenUnknownItem
     ) -> Int[np.ndarray, " item"]:
+        history = [history] if isinstance(history, int | str | np.integer) else list(history)
         if unknown == "ignore":
             history = [identifier for identifier in history if identifier in self.run.items]
         rows = np.unique(np.array([self.run.items.row(identifier) for identifier in history], np.int64))
@@ -213,6 +221,7 @@ class Recommender:
 
         Raises:
             UnknownIdError: there is no such item.
+            DataError: nothing is known of it.
             ConfigError: ``n`` is below 1.
         """
         return self._similar(self.run.items, self.vectors.items, item, n, self.run.titles)
@@ -236,6 +245,13 @@ class Recommender:
     ) -> list[Recommendation]:
         _require_positive(n)
         row = vocabulary.row(identifier)
+        if vocabulary is self.run.items and not self._something_known[row]:
+            raise DataError(
+                expected=f"known content or training interactions of the {vocabulary.kind}",
+                found=f"none of {identifier!r}",
+                where=f"{vocabulary.kind} id",
+                fix="Nothing can be said to be like it; train again with some of either.",
+            )
         cosine = unit(vectors) @ unit(vectors[row : row + 1])[0]
         cosine[row] = -np.inf
         return self._lines(vocabulary, cosine[None], n, titles)[0]
@@ -250,7 +266,7 @@ class Recommender:
             scores = self.vectors.users[rows] @ self.vectors.items.T
             scores[:, ~allowed] = -np.inf
             if not include_seen:
-                seen = self._seen[rows]
+                seen = self.seen[rows]
                 scores[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = -np.inf
             lists += self._lines(self.run.items, scores, n, self.run.titles)
         return lists
@@ -295,7 +311,7 @@ class Recommender:
         for identifiers, value in ((among or (), True), (without, False)):
             for identifier in identifiers:
                 allowed[self.run.items.row(identifier)] = value
-        return allowed
+        return allowed & self._something_known
 
 
 def unit(vectors: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row dim"]:

@@ -49,8 +49,9 @@ class Vectors:
             to no modality.
         present: which items have which modality, in the order of ``item_parts``.
         emphasis: how much each user cares about each modality; None for models without.
-        passes, edges: what a new user hears from each item, and which items have edges in which modality's
-            graph (:class:`reelmix.models.base.Induction`); None for models that know only their own users.
+        passes, edges: what a new user hears from each item, and which items have edges, in each modality's
+            graph, or in the one graph of a model without modalities
+            (:class:`reelmix.models.base.Induction`); None for models that know only their own users.
         refinement, neighbours: the vector of a user is their own plus ``neighbours[user] @ refinement``; None
             for models without a user graph.
     """

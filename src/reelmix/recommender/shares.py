@@ -9,7 +9,9 @@ from reelmix.recommender.run import Vectors
 
 
 def modality_shares(vectors: Vectors) -> Float[np.ndarray, "user modality"]:
-    """The part of each modality in the variance of a user's scores over all items; a user's parts sum to 1.
+    """The part of each modality in the variance of a user's scores over all items.
+
+    A user's parts sum to 1, less what belongs to no modality, such as VBPR's latent vectors.
 
     ``share[u, m] = Cov_items(u . i_m, u . i) / Var_items(u . i)``: an exact split of the spread by which a
     user's list is ordered. A part can be below 0 where a modality works against the others. On simulated

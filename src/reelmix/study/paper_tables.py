@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelmix.data.describe import describe
+from reelmix.holm import holm
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.plan import BASELINES, NAMES, Exhibit, Found, Plan, compared, estimate, per_user, written
 from reelmix.study.published import PUBLISHED_TABLE2, PUBLISHED_TABLE3, PUBLISHED_TABLE4
 from reelmix.study.report import Section
-from reelmix.study.statistics import holm, paired_bootstrap, wilcoxon
+from reelmix.study.statistics import paired_bootstrap, wilcoxon
 from reelmix.study.table import Column, Row, Table, mark_best
 from reelmix.training.config import TrainingConfig
 

@@ -58,8 +58,8 @@ class Plan:
         split: the data.
         chosen: the settings of each model.
         seeds: of the trainings; the first one's vectors are kept.
-        sweep_seeds: how many of the seeds the figures with many points use (5 and 9); None uses all.
-        models: of the robustness curves; None takes every multimodal model.
+        sweep_seeds: how many of the seeds Figs. 3, 4, 5 and 9 and the control use; None uses all.
+        models: of the robustness curves; None takes every multimodal one.
     """
 
     split: Split
