@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import killed_search
+import numpy as np
 import optuna
 import polars as pl
 import pytest

@@ -59,7 +59,9 @@ class Recommender:
         self.vectors = self.run.vectors
         self.seen, self.training = self.run.matrix(), self.run.matrix(TRAIN)
         self._trained = np.diff(self.training.indptr) > 0
-        self._something_known = self.vectors.items.any(axis=1) | self.vectors.present.any(axis=1)
+        self._something_known: Bool[np.ndarray, " item"] = np.logical_or(
+            self.vectors.items.any(axis=1), self.vectors.present.any(axis=1)
+        )
 
     @cached_property
     def shares(self) -> Float[np.ndarray, "user modality"]:
