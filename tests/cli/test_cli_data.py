@@ -1,18 +1,24 @@
 """``sample``, ``import``, ``describe``, ``demo``."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from reelmix.cli import demo
+from reelmix.cli import demo, terminal
 from reelmix.cli import sample as sample_command
 from reelmix.data import Card, Dataset
+from reelmix.data.assemble import assemble
 from reelmix.data.describe import describe
+from reelmix.data.feature_files import FeatureTable
 from reelmix.data.sample import sample
 from reelmix.models import DualGNN
 from reelmix.recommender import Run
+from reelmix.study.coverage import coverage_figures
+from reelmix.study.figure import Figure
 
 
 def test_sample(reelmix, tmp_path, monkeypatch):
@@ -101,6 +107,112 @@ def test_describe(reelmix, data, world):
             f"{those / pairs:.1%}",
         ]
         assert row in lines
+
+
+def timed(pairs, **having):
+    """A dataset of (user, item, time); and which items have each modality."""
+    columns = {name: [one[n] for one in pairs] for n, name in enumerate(("user_id", "item_id", "timestamp"))}
+    tables = {
+        name: FeatureTable(pl.Series(list(rows), dtype=pl.Int64), np.ones((len(rows), 2)), name)
+        for name, rows in having.items()
+    }
+    return assemble(pl.DataFrame(columns), None, tables, card=Card("hand-made"), where=Path("by hand"))
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Ten items, the n-th watched by n users; ``look`` is that of the five most watched, ``words`` of all."""
+    pairs = [(user, item, 100 - item) for item in range(1, 11) for user in range(item)]
+    return timed(pairs, look=range(6, 11), words=range(1, 11)).write(tmp_path / "few")
+
+
+FEW_MISSES = """\
+
+items by what they have
+modalities    items  share  interactions with them  share
+look + words      5  50.0%                      40  72.7%
+words             5  50.0%                      15  27.3%
+"""
+
+FEW_TENTHS = """\
+
+coverage by tenths of the items, least to most popular (▁ below 12.5 %, █ from 87.5 %)
+modality  tenths      lowest  highest
+look      ▁▁▁▁▁█████    0.0%   100.0%
+words     ██████████  100.0%   100.0%
+
+coverage by tenths of the items, oldest to newest by first interaction (▁ below 12.5 %, █ from 87.5 %)
+modality  tenths      lowest  highest
+look      █████▁▁▁▁▁    0.0%   100.0%
+words     ██████████  100.0%   100.0%
+"""
+
+FEW_TENDENCIES = """\
+
+items without look are less popular: an item with it beats one without in 100.0 % of pairs \
+(p = 0.016; median 8 and 3 interactions)
+items without look are newer: an item with it is newer than one without in 0.0 % of pairs (p = 0.016)
+(age by the time of the first interaction, which stands for that of the upload; of a popular item it \
+tends to come sooner)
+"""
+
+
+def unstyled(text):
+    """Without the blanks that pad the lines of a table."""
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def test_describe_what_is_missing(reelmix, few):
+    done = reelmix("describe", few)
+    assert (done.status, done.err) == (0, "")
+    assert unstyled(done.out).endswith(FEW_MISSES + FEW_TENTHS + FEW_TENDENCIES)
+
+
+def test_describe_where_blocks_cannot_be_printed(reelmix, few, monkeypatch):
+    monkeypatch.setattr(type(terminal.console), "encoding", "ascii")
+    out = reelmix("describe", few).out
+    assert "(1 below 12.5 %, 8 from 87.5 %)" in out
+    assert ["look", "1111188888", "0.0%", "100.0%"] in [line.split() for line in out.splitlines()]
+    assert out.isascii()
+
+
+@pytest.mark.parametrize("having", [{}, {"v": []}, {"v": [1, 2]}])
+def test_describe_where_nothing_or_all_is_missing(reelmix, tmp_path, having):
+    path = timed([(1, 1, 1), (1, 2, 2)], **having).write(tmp_path / "data")
+    done = reelmix("describe", path)
+    assert done.status == 0
+    assert "tenths" not in done.out
+    assert "no sign" not in done.out
+
+
+def test_describe_plot(reelmix, few, tmp_path):
+    out = tmp_path / "new" / "pictures"
+    done = reelmix("describe", few, "--plot", out)
+    names = ["coverage_combinations", "coverage_popularity", "coverage_age"]
+    assert (done.status, done.err) == (0, "")
+    figures = "".join(f"figure: {out / name}.svg\n" for name in names)
+    assert unstyled(done.out).endswith(FEW_MISSES + FEW_TENDENCIES + figures)
+    made = {path.name for path in out.iterdir()}
+    assert made == {f"{name}.{kind}" for name in names for kind in ("json", "svg", "png")}
+    found = describe(Dataset.read(few))
+    assert tuple(Figure.read(out / f"{name}.json") for name in names) == coverage_figures(found)
+
+
+def test_describe_plot_and_json(reelmix, few, tmp_path):
+    done = reelmix("describe", few, "--json", "--plot", tmp_path / "out")
+    assert json.loads(done.out) == json.loads(json.dumps(describe(Dataset.read(few)).as_dict()))
+    assert (tmp_path / "out" / "coverage_age.png").exists()
+
+
+def test_describe_plot_without_matplotlib(refused, few, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert refused("describe", few, "--plot", tmp_path / "out") == (
+        "expected matplotlib, which searches and studies need, found none installed. "
+        "Run: pip install 'reelmix[study]'"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_describe_prints_a_name_as_it_stands(reelmix, tmp_path):

@@ -30,10 +30,10 @@ def test_counts_by_hand():
         ModalityDescription("textual", "bag", 9, "unknown", 2, 0.5, 4, 0.8, 0),
     )
     assert found.combinations == (
-        CombinationDescription(("visual", "textual"), 1, 3),
-        CombinationDescription(("textual",), 1, 1),
-        CombinationDescription(("visual",), 1, 0),
-        CombinationDescription((), 1, 1),
+        CombinationDescription(("visual", "textual"), 1, 0.25, 3, 0.6),
+        CombinationDescription(("textual",), 1, 0.25, 1, 0.2),
+        CombinationDescription(("visual",), 1, 0.25, 0, 0.0),
+        CombinationDescription((), 1, 0.25, 1, 0.2),
     )
     assert found.split == {"train": 3, "validation": 1, "test": 1}
     assert (found.name, found.provenance, found.simulated, found.notes) == (
@@ -54,10 +54,16 @@ def test_combinations_count_every_item_and_interaction_once():
 def test_without_any_modality():
     found = describe(build(PAIRS))
     assert found.modalities == ()
-    assert found.combinations == (CombinationDescription((), 3, 5),)
+    assert found.combinations == (CombinationDescription((), 3, 1.0, 5, 1.0),)
 
 
 def test_goes_to_json():
     found = json.loads(json.dumps(describe(build(PAIRS, ITEMS, FEATURES)).as_dict()))
     assert found["modalities"][0]["item_share"] == 0.5
-    assert found["combinations"][0] == {"modalities": ["visual", "textual"], "items": 1, "interactions": 3}
+    assert found["combinations"][0] == {
+        "modalities": ["visual", "textual"],
+        "items": 1,
+        "item_share": 0.25,
+        "interactions": 3,
+        "interaction_share": 0.6,
+    }

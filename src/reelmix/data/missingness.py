@@ -62,7 +62,9 @@ class Tendency:
         p_value = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.{digits}f}"
         numbers = f"{self.chance:.1%} of pairs".replace("%", " %")
         popularity = self.quantity == "popularity"
-        medians = f"; median {self.median_with:,g} and {self.median_without:,g} interactions" * popularity
+        medians = (
+            f"; median {self.median_with:,.10g} and {self.median_without:,.10g} interactions" * popularity
+        )
         if self.p_value >= LEVEL:
             beats = "is more popular" if popularity else "is newer"
             return (
@@ -133,7 +135,7 @@ def _quantities(
     found: dict[Quantity, tuple[np.ndarray, np.ndarray]] = {
         "popularity": (np.arange(dataset.n_items), popularity)
     }
-    if pairs.timestamps is not None:
+    if pairs.timestamps is not None and len(pairs):
         order = np.lexsort((pairs.timestamps, pairs.items))
         items, first = np.unique(pairs.items[order], return_index=True)
         found["age"] = (items, pairs.timestamps[order][first])

@@ -69,12 +69,14 @@ def _combinations(found: Description) -> Figure:
 
 def _name(has: tuple[str, ...], names: tuple[str, ...]) -> str:
     """A combination in few letters, as under a bar."""
-    lacks = [name for name in names if name not in has]
     if not has:
         return "none"
-    if not lacks:
-        return names[0] if len(names) == 1 else "all"
-    return f"all but {lacks[0]}" if len(lacks) == 1 and len(has) > 1 else " + ".join(has)
+    lacks = [name for name in names if name not in has]
+    if not lacks and len(has) > 1:
+        return "all"
+    if len(lacks) == 1 and len(has) > 1:
+        return f"all but {lacks[0]}"
+    return " + ".join(has)
 
 
 def _percent(share: float) -> float:
