@@ -225,7 +225,7 @@ def test_random_holes_go_with_nothing(simulated):
             "popularity",
             0.3,
             0.04,
-            "items without text are more popular: an item with it beats one without in 30.0 % of pairs "
+            "items without text are more popular: an item without it beats one with it in 70.0 % of pairs "
             "(p = 0.040; median 31.5 and 2,400 interactions)",
         ),
         (
@@ -246,7 +246,7 @@ def test_random_holes_go_with_nothing(simulated):
             "age",
             0.4,
             0.01,
-            "items without text are newer: an item with it is newer than one without in 40.0 % of pairs "
+            "items without text are newer: an item without it is newer than one with it in 60.0 % of pairs "
             "(p = 0.010)",
         ),
         (
@@ -268,3 +268,27 @@ def test_goes_to_json_with_the_description():
     expected: Missingness = missingness(dataset)
     assert [tuple(one.values()) for one in found["tendencies"]] == [astuple(x) for x in expected.tendencies]
     assert found["tenths"][0]["shares"] == {"v": [1, None, None, 0, None, None, 0, None, None, None]}
+
+
+def test_ties_are_in_the_order_of_the_items_in_each_tenth():
+    """200 items watched once and 200 twice, in turn; the first 200 have v: of either kind the first half."""
+    data = watched([1 + item % 2 for item in range(400)], having=range(1, 201))
+    (popularity,) = missingness(data).tenths
+    assert popularity.items == (40,) * 10
+    assert popularity.shares["v"] == (1, 1, 0.5, 0, 0) * 2
+
+
+def test_an_unwatched_first_item_does_not_shift_the_ages():
+    data = watched([0, 1, 1, 1], [0, 10, 20, 30], having=[2])
+    age = missingness(data).tenths[1]
+    assert [share for share in age.shares["v"] if share is not None] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(("n_items", "method"), [(1000, "exact"), (1001, "asymptotic")])
+def test_exact_p_values_for_few_items_alone(n_items, method):
+    values = np.arange(n_items)
+    data = watched([1] * n_items, values.tolist(), having=[1, 2, 400])
+    age = missingness(data).tendencies[1]
+    has = np.isin(values, [0, 1, 399])
+    expected = stats.mannwhitneyu(values[has], values[~has], method=method).pvalue
+    assert age.uncorrected_p_value == pytest.approx(expected, rel=1e-12)

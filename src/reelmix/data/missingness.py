@@ -73,9 +73,13 @@ class Tendency:
             )
         high, low = ("more popular", "less popular") if popularity else ("newer", "older")
         beats = "beats" if popularity else "is newer than"
+        winner, loser, chance = "with it", "without", self.chance
+        if self.chance < 0.5:
+            winner, loser, chance = "without it", "with it", 1 - self.chance
+        share = f"{chance:.1%} of pairs".replace("%", " %")
         return (
             f"items without {self.modality} are {low if self.chance > 0.5 else high}: "
-            f"an item with it {beats} one without in {numbers} ({p_value}{medians})"
+            f"an item {winner} {beats} one {loser} in {share} ({p_value}{medians})"
         )
 
 
