@@ -151,7 +151,7 @@ FEW_TENDENCIES = """\
 
 items without look are less popular: an item with it beats one without in 100.0 % of pairs \
 (p = 0.016; median 8 and 3 interactions)
-items without look are newer: an item with it is newer than one without in 0.0 % of pairs (p = 0.016)
+items without look are newer: an item without it is newer than one with it in 100.0 % of pairs (p = 0.016)
 (age by the time of the first interaction, which stands for that of the upload; of a popular item it \
 tends to come sooner)
 """

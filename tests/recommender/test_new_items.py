@@ -137,8 +137,6 @@ def test_filled_as_in_training():
     from reelmix.data.sample import sample
 
     dataset = sample(n_users=60, n_items=40).dataset
-    if "missing" not in DualGNN.Config.model_fields:
-        pytest.skip("no filling here")
     for how in ("mean", "zero"):
         made = fit(DualGNN(**SMALL, missing=how, item_ids=False), dataset.split(rng=0), epochs=1)
         after = made.recommender().add_items({"visual": {"new": dataset.features["visual"].values[0]}})
