@@ -117,6 +117,8 @@ class Measuring:
             pattern = cast(Pattern, protocol)
             served = lose_one_modality(split, cell.modality, cell.ratio, pattern, rng=cell.rng)
             split = split if protocol == "serving" else served
+            # of a part, content would be centred and projected anew, unlike in training
+            assert protocol != "serving" or cell.ratio == 1.0
         elif protocol is not None:
             split = served = lose_modalities(split, cell.ratio, cast(Protocol, protocol), rng=cell.rng)
         return self._floor(cell, split) if cell.model in FLOORS else self._model(cell, split, served)
