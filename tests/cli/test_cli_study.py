@@ -159,6 +159,8 @@ $ reelmix study missing DATA --out TMP/out --models lightgcn
     models: expected a multimodal model, found 'lightgcn'. Valid names: dualgnn, mmgcn, vbpr.
 $ reelmix study missing DATA --out TMP/out --models ''
     models: expected a multimodal model, found ''. Valid names: dualgnn, mmgcn, vbpr.
+$ reelmix study missing DATA --out TMP/out --strategies mask,page_rank
+    strategies: expected a way of treating a missing modality, found 'page_rank'. Did you mean 'pagerank'?
 $ reelmix study table3 DATA --out TMP/out --split leave_one
     split: expected a way to split, found 'leave_one'. Did you mean 'leave_one_out'?
 $ reelmix study table3 DATA --out TMP/out --tuned TMP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
-from reelmix.study.robustness import MULTIMODAL
+from reelmix.study.robustness import MULTIMODAL, STRATEGIES
 from reelmix.study.study import (
     BEYOND,
     EXHIBITS,
@@ -63,6 +63,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    strategies: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Ways of treating a missing modality, held against mask: {', '.join(STRATEGIES)}. "
+            "[default: all]",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 200,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation metric after which training stops.")
@@ -89,7 +97,14 @@ def command(
     )
     settings = choose(tuned, training)
     measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())
-    plan = Plan(measuring.split(), settings, tuple(range(seeds)), sweep_seeds, _chosen_models(models))
+    plan = Plan(
+        measuring.split(),
+        settings,
+        tuple(range(seeds)),
+        sweep_seeds,
+        _chosen("models", "a multimodal model", models, MULTIMODAL),
+        _chosen("strategies", "a way of treating a missing modality", strategies, tuple(STRATEGIES)),
+    )
     jobs = jobs or os.cpu_count() or 1
     outcomes = measure(
         cells_of(chosen, plan),
@@ -122,20 +137,18 @@ def command(
     say(f"{'report' if name in WHOLE else 'folder'}: {made}")
 
 
-def _chosen_models(names: str | None) -> tuple[str, ...] | None:
-    """The models that are asked for.
+def _chosen(where: str, expected: str, names: str | None, known: Sequence[str]) -> tuple[str, ...] | None:
+    """The names that are asked for, of those that there are.
 
     Raises:
-        ConfigError: there is no multimodal model of that name.
+        ConfigError: there is none of that name.
     """
     if names is None:
         return None
     chosen = tuple(name.strip() for name in names.split(","))
     for name in chosen:
-        if name not in MULTIMODAL:
-            raise ConfigError(
-                expected="a multimodal model", found=repr(name), where="models", fix=nearest(name, MULTIMODAL)
-            )
+        if name not in known:
+            raise ConfigError(expected=expected, found=repr(name), where=where, fix=nearest(name, known))
     return chosen
 
 

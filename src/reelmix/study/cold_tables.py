@@ -11,6 +11,7 @@ from reelmix.study.cold import ColdProtocol
 from reelmix.study.paper_tables import seeds_note
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan, written
 from reelmix.study.report import Section
+from reelmix.study.robustness import MULTIMODAL
 from reelmix.study.statistics import Estimate, paired_bootstrap
 from reelmix.study.table import Column, Row, Table
 
@@ -38,6 +39,11 @@ def _name(model: str) -> str:
     return NAMES.get(model, "Random")
 
 
+def _asked(plan: Plan, models: Sequence[str]) -> list[str]:
+    """Chance first, then those that know nothing of content, for comparison, and the chosen ones that do."""
+    return ["random", *(n for n in models if plan.models is None or n in plan.models or n not in MULTIMODAL)]
+
+
 def _mean(outcomes: Sequence[Outcome], stage: str, metric: str) -> Estimate:
     return Estimate.of([outcome.metrics[stage][metric] for outcome in outcomes])
 
@@ -46,7 +52,7 @@ def _mean(outcomes: Sequence[Outcome], stage: str, metric: str) -> Estimate:
 
 
 def _items(plan: Plan, found: Found) -> Section:
-    outcomes = {name: found(_cold(plan, name, "cold_items")) for name in ("random", *ITEM_MODELS)}
+    outcomes = {name: found(_cold(plan, name, "cold_items")) for name in _asked(plan, ITEM_MODELS)}
     rows = [
         Row(
             (
@@ -75,7 +81,7 @@ def _items(plan: Plan, found: Found) -> Section:
     )
     chance = _mean(outcomes["random"], "cold", "recall@20").mean
     text: list[str] = []
-    for name in ("vbpr", "mmgcn", "dualgnn"):
+    for name in (name for name in MULTIMODAL if name in outcomes):
         new, every = (_mean(outcomes[name], stage, "recall@20").mean for stage in ("cold", "test"))
         times = f"{new / chance:.1f} times as much as chance, " if chance else ""
         text.append(
@@ -89,7 +95,7 @@ def _items(plan: Plan, found: Found) -> Section:
 
 
 def _users(plan: Plan, found: Found) -> Section:
-    outcomes = {name: found(_cold(plan, name, "cold_users")) for name in ("random", *USER_MODELS)}
+    outcomes = {name: found(_cold(plan, name, "cold_users")) for name in _asked(plan, USER_MODELS)}
     rows: list[Row] = []
     text: list[str] = []
     for name, ours in outcomes.items():
@@ -159,14 +165,14 @@ def _retrained(plan: Plan, found: Found, name: str, cold: Sequence[Outcome]) -> 
 COLD_TABLES: dict[str, Exhibit] = {
     "cold_items": Exhibit(
         "new items",
-        lambda plan: [cell for name in ("random", *ITEM_MODELS) for cell in _cold(plan, name, "cold_items")],
+        lambda plan: [cell for name in _asked(plan, ITEM_MODELS) for cell in _cold(plan, name, "cold_items")],
         _items,
     ),
     "cold_users": Exhibit(
         "new users",
         lambda plan: [
             cell
-            for name in ("random", *USER_MODELS)
+            for name in _asked(plan, USER_MODELS)
             for cell in (*_cold(plan, name, "cold_users"), *(plan.cells(name) if name in NAMES else []))
         ],
         _users,

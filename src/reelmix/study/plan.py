@@ -59,7 +59,8 @@ class Plan:
         chosen: the settings of each model.
         seeds: of the trainings; the first one's vectors are kept.
         sweep_seeds: how many of the seeds Figs. 3, 4, 5 and 9 and the control use; None uses all.
-        models: of the robustness curves; None takes every multimodal one.
+        models: multimodal models of what is beyond the paper; None takes every one.
+        strategies: ways of treating what is missing that are compared; None takes every one.
     """
 
     split: Split
@@ -67,6 +68,7 @@ class Plan:
     seeds: tuple[int, ...]
     sweep_seeds: int | None = None
     models: tuple[str, ...] | None = None
+    strategies: tuple[str, ...] | None = None
 
     def sweep(self) -> Plan:
         """The same plan with the seeds of the figures with many points."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from statistics import mean
+from typing import Any, get_args
 
+from reelmix.graph import Missing
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.figure import Figure, Lines, Series
@@ -13,20 +15,16 @@ from reelmix.study.paper_tables import seeds_note
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan, decrease, estimate, whiskers
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
+from reelmix.study.statistics import Estimate
 from reelmix.study.table import Column, Row, Table
 
 METRIC = "recall@20"
 DROPOUT = 0.2
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {
-    "mask": {},
-    "zero": {"missing": "zero"},
-    "mean": {"missing": "mean"},
-    "neighbours": {"missing": "neighbours"},
-    "propagation": {"missing": "propagation"},
-    "pagerank": {"missing": "pagerank"},
-    "dropout": {"modality_dropout": DROPOUT},
+    **{name: {"missing": name, "modality_dropout": 0.0} for name in get_args(Missing)},
+    "dropout": {"missing": "mask", "modality_dropout": DROPOUT},
 }
-"""What is done about a modality that an item lacks; ``mask`` is the default."""
+"""What is done about a modality that an item lacks."""
 
 RATES = (0.0, 0.3, 0.6, 0.9)
 RATIOS = (0.0, 0.5, 1.0)
@@ -46,6 +44,15 @@ def _models(plan: Plan) -> tuple[str, ...]:
     return tuple(n for n in MULTIMODAL if plan.models is None or n in plan.models)
 
 
+def _strategies_of(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """Those that are measured; mask always is, as what the others are held against."""
+    return {
+        name: changes
+        for name, changes in STRATEGIES.items()
+        if plan.strategies is None or name in (*plan.strategies, "mask")
+    }
+
+
 def _lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[Outcome]]]) -> Lines:
     """A line a row, with the spread over seeds."""
     series: list[Series] = []
@@ -58,18 +65,39 @@ def _lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[
 
 # Ways of treating what is missing
 
+Rows = dict[str, list[list[Cell]]]
+"""Of each strategy, the cells of every rate of loss."""
+Measured = dict[str, list[list[Outcome]]]
+"""What came of them."""
 
-def _treated(plan: Plan, model: str) -> dict[str, list[list[Cell]]]:
-    """Each strategy at each ratio of the paper's protocol in which the content is unknown."""
+
+def _rows(plan: Plan, model: str, rates: Sequence[float], **lost: Any) -> Rows:
+    """Each strategy at each rate of loss."""
     return {
         name: [
-            plan.cells(model, protocol="features", ratio=ratio, **changes)
-            if ratio
-            else plan.cells(model, **changes)
-            for ratio in RATIOS
+            plan.cells(model, ratio=rate, **lost, **changes)
+            if rate
+            else plan.cells(model, **_with_nothing_lost(plan, changes))
+            for rate in rates
         ]
-        for name, changes in STRATEGIES.items()
+        for name, changes in _strategies_of(plan).items()
     }
+
+
+def _with_nothing_lost(plan: Plan, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same strategy, or mask where there is nothing to fill in: the model is then the same."""
+    dataset = plan.split.dataset
+    complete = all(len(own.items) == dataset.n_items for own in dataset.features.values())
+    return {**changes, "missing": "mask"} if complete else changes
+
+
+def _measured(rows: Rows, found: Found) -> Measured:
+    return {name: [found(cells) for cells in row] for name, row in rows.items()}
+
+
+def _treated(plan: Plan, model: str) -> Rows:
+    """Each strategy at each ratio of the paper's protocol in which the content is unknown."""
+    return _rows(plan, model, RATIOS, protocol="features")
 
 
 def _strategies(plan: Plan, found: Found) -> Section:
@@ -77,8 +105,7 @@ def _strategies(plan: Plan, found: Found) -> Section:
     figures: list[Figure] = []
     text: list[str] = []
     for model in _models(plan):
-        outcomes = {n: [found(cells) for cells in row] for n, row in _treated(plan, model).items()}
-        plain = outcomes["mask"]
+        outcomes = _measured(_treated(plan, model), found)
         figures.append(
             Figure(
                 f"strategies_{model}",
@@ -89,9 +116,9 @@ def _strategies(plan: Plan, found: Found) -> Section:
             )
         )
         for name, row in outcomes.items():
-            losses = [decrease(plain[0], ours, METRIC) for ours in row[1:]]
-            rows.append(Row((NAMES[model], name, *(estimate(ours, METRIC) for ours in row), *losses)))
-        text.append(_verdict(model, {name: row[-1] for name, row in outcomes.items()}))
+            levels = (estimate(ours, METRIC) for ours in row)
+            rows.append(Row((NAMES[model], name, *levels, *_decreases(outcomes, name))))
+        text.append(_verdict(model, [outcomes]))
     table = Table(
         "strategies",
         "Ways of treating what is missing: Recall@20, and the decrease from the complete data",
@@ -102,32 +129,68 @@ def _strategies(plan: Plan, found: Found) -> Section:
             *(Column(f"Decrease at {ratio:.0%}, in %", 1, "number") for ratio in RATIOS[1:]),
         ),
         tuple(rows),
-        (
-            f"dropout: mask, and {DROPOUT:.0%} of the present modalities hidden at each step of training. "
-            "The decrease is from the same model with mask and nothing lost, seed by seed; below zero is "
-            "better.",
-            seeds_note(plan),
-        ),
+        _notes(plan),
     )
     return Section("strategies", "Ways of treating what is missing", tuple(text), (table,), tuple(figures))
 
 
-def _verdict(model: str, at_most: Mapping[str, Sequence[Outcome]]) -> str:
-    """Whether any strategy beats mask by more than the spread over seeds."""
-    mask = estimate(at_most["mask"], METRIC)
-    best = max(at_most, key=lambda name: estimate(at_most[name], METRIC).mean)
-    one = estimate(at_most[best], METRIC)
-    if best == "mask":
-        lead = "mask itself ranks best"
-    elif one.spread is None or mask.spread is None:
-        lead = f"{best} ranks best, of one seed alone"
+_FROM_MASK = (
+    "The decrease is from the same model with mask and nothing lost, seed by seed; below zero is better."
+)
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    dropout = f"dropout: mask, and {DROPOUT:.0%} of the present modalities hidden at each step of training."
+    return (*([dropout] if "dropout" in _strategies_of(plan) else []), _FROM_MASK, seeds_note(plan))
+
+
+def _decreases(outcomes: Measured, strategy: str) -> list[Estimate | None]:
+    """What a strategy loses at each rate above 0, in percent of what mask has with nothing lost."""
+    return [decrease(outcomes["mask"][0], ours, METRIC) for ours in outcomes[strategy][1:]]
+
+
+def _verdict(model: str, losses: Sequence[Measured]) -> str:
+    """Which strategy ranks best on validation, and whether it beats mask by more than its spread over seeds.
+
+    Args:
+        model: whose.
+        losses: what came of each strategy, one for each way in which modalities were lost.
+    """
+    ahead = {name: _ahead_of_mask(losses, name) for name in losses[0] if name != "mask"}
+    best = max(ahead, key=lambda name: ahead[name].mean, default="mask")
+    if best == "mask" or ahead[best].mean <= 0:
+        return f"{NAMES[model]}: on validation no other strategy ranks better than mask."
+    lead = ahead[best]
+    if lead.spread is None:
+        sure = f"{lead.mean:.4f}, of one seed alone"
     else:
-        beyond = one.mean - mask.mean > max(one.spread, mask.spread)
-        lead = f"{best} ranks best, {'beyond' if beyond else 'within'} the spread over seeds"
+        sure = (
+            f"{lead.mean:.4f} ± {lead.spread:.4f}, {'beyond' if lead.mean > lead.spread else 'within'} its "
+            "spread over the seeds"
+        )
+    lost = [f"{name} loses {_mean_decrease(losses, name)}" for name in (best, "mask")]
     return (
-        f"{NAMES[model]}, every item without one modality: {lead} (Recall@20 {one.mean:.4f}; mask "
-        f"{mask.mean:.4f})."
+        f"{NAMES[model]}: on validation {best} ranks best, ahead of mask by {sure} (Recall@20, mean over all "
+        f"that was lost). On test, {' and '.join(lost)}."
     )
+
+
+def _ahead_of_mask(losses: Sequence[Measured], strategy: str) -> Estimate:
+    """By how much a strategy's validation metric is above that of mask: mean over all losses, by seed."""
+    differences = [
+        [ours.metrics["validation"][METRIC] - mask.metrics["validation"][METRIC] for ours, mask in pairs]
+        for outcomes in losses
+        for pairs in (
+            zip(ours, mask, strict=True)
+            for ours, mask in zip(outcomes[strategy][1:], outcomes["mask"][1:], strict=True)
+        )
+    ]
+    return Estimate.of(mean(by_loss) for by_loss in zip(*differences, strict=True))
+
+
+def _mean_decrease(losses: Sequence[Measured], strategy: str) -> str:
+    found = [one.mean for outcomes in losses for one in _decreases(outcomes, strategy) if one]
+    return f"{mean(found):.1f} %" if found else "an unknown share"
 
 
 # Patterns
@@ -139,36 +202,25 @@ def _patterns(plan: Plan) -> list[Pattern]:
     return [pattern for pattern in PATTERNS if timed or pattern != "newest"]
 
 
-def _losing(plan: Plan, modality: str, pattern: Pattern) -> dict[str, list[list[Cell]]]:
-    return {
-        model: [
-            plan.cells(model, protocol=pattern, ratio=rate, modality=modality) if rate else plan.cells(model)
-            for rate in RATES
-        ]
-        for model in _models(plan)
-    }
+def _losing(plan: Plan, model: str, modality: str, pattern: Pattern) -> Rows:
+    return _rows(plan, model, RATES, protocol=pattern, modality=modality)
 
 
 def _curves(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
     figures: list[Figure] = []
+    losses: dict[str, list[Measured]] = {model: [] for model in _models(plan)}
     for modality in plan.split.dataset.modalities:
         for pattern in _patterns(plan):
-            losing = _losing(plan, modality, pattern)
-            outcomes = {n: [found(cells) for cells in row] for n, row in losing.items()}
-            named = {NAMES[name]: row for name, row in outcomes.items()}
-            figures.append(
-                Figure(
-                    f"missing_{modality}_{pattern}",
-                    f"Recall@20 when items lack {modality}: {PATTERNS[pattern]}",
-                    f"Share of the items with {modality} that lost it, content and edges, before training; "
-                    f"mask. {whiskers(plan)}",
-                    _lines(f"items that lost {modality}", RATES, named),
-                )
-            )
-            for name, row in outcomes.items():
-                losses = [decrease(row[0], ours, METRIC) for ours in row[1:]]
-                rows.append(Row((NAMES[name], modality, PATTERNS[pattern], *losses)))
+            for model, ours in losses.items():
+                outcomes = _measured(_losing(plan, model, modality, pattern), found)
+                ours.append(outcomes)
+                texts = (NAMES[model], modality, PATTERNS[pattern])
+                rows += [Row((*texts, name, *_decreases(outcomes, name))) for name in outcomes]
+                if len(outcomes) > 1:
+                    figures.append(_curve(plan, modality, pattern, outcomes, model))
+            masked = {NAMES[model]: ours[-1]["mask"] for model, ours in losses.items()}
+            figures.append(_curve(plan, modality, pattern, masked))
     table = Table(
         "missing",
         "Decrease of Recall@20 in percent when items lack one modality",
@@ -176,32 +228,51 @@ def _curves(plan: Plan, found: Found) -> Section:
             Column("Model"),
             Column("Modality"),
             Column("Which items"),
+            Column("Strategy"),
             *(Column(f"{rate:.0%} lost", 1, "number") for rate in RATES[1:]),
         ),
         tuple(rows),
-        (
-            "Mask; from the same model with nothing lost, seed by seed; below zero is better.",
-            seeds_note(plan),
-        ),
+        _notes(plan),
     )
-    return Section("missing", "One modality, more and more items", (), (table,), tuple(figures))
+    several = len(_strategies_of(plan)) > 1
+    text = [_verdict(model, ours) for model, ours in losses.items() if several]
+    return Section("missing", "One modality, more and more items", tuple(text), (table,), tuple(figures))
+
+
+def _curve(
+    plan: Plan, modality: str, pattern: Pattern, rows: Mapping[str, list[list[Outcome]]], model: str = ""
+) -> Figure:
+    """The strategies of a model, or, without one, all models with mask."""
+    title = f"{NAMES[model]}, Recall@20" if model else "Recall@20"
+    return Figure(
+        "_".join(filter(None, ("missing", modality, pattern, model))),
+        f"{title} when items lack {modality}: {PATTERNS[pattern]}",
+        f"Share of the items with {modality} that lost it, content and edges, before training"
+        f"{'' if model else '; mask'}. {whiskers(plan)}",
+        _lines(f"items that lost {modality}", RATES, rows),
+    )
 
 
 # At serving
+
+
+def _trained_with(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """The strategies that leave unknown what is not known: the others have nothing to do here."""
+    return {name: changes for name, changes in _strategies_of(plan).items() if name in ("mask", "dropout")}
 
 
 def _gone(plan: Plan, model: str) -> dict[tuple[str, str], list[Cell]]:
     return {
         (modality, name): plan.cells(model, protocol="serving", ratio=1.0, modality=modality, **changes)
         for modality in plan.split.dataset.modalities
-        for name, changes in (("mask", {}), ("dropout", STRATEGIES["dropout"]))
+        for name, changes in _trained_with(plan).items()
     }
 
 
 def _serving(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
     for model in _models(plan):
-        whole = {name: found(plan.cells(model, **STRATEGIES[name])) for name in ("mask", "dropout")}
+        whole = {n: found(plan.cells(model, **changes)) for n, changes in _trained_with(plan).items()}
         for (modality, name), cells in _gone(plan, model).items():
             ours = found(cells)
             rows.append(
@@ -239,10 +310,10 @@ def _serving(plan: Plan, found: Found) -> Section:
 def _edges(plan: Plan) -> dict[str, tuple[list[Cell], list[Cell]]]:
     return {
         name: (
-            plan.cells("dualgnn", **STRATEGIES[name]),
-            plan.cells("dualgnn", protocol="edges", ratio=1.0, **STRATEGIES[name]),
+            plan.cells("dualgnn", **changes),
+            plan.cells("dualgnn", protocol="edges", ratio=1.0, **changes),
         )
-        for name in ("mask", "dropout")
+        for name, changes in _trained_with(plan).items()
         if "dualgnn" in _models(plan)
     }
 
@@ -286,7 +357,7 @@ def _serving_cells(plan: Plan) -> list[Cell]:
         for model in _models(plan)
         for cells in (
             *_gone(plan, model).values(),
-            *(plan.cells(model, **STRATEGIES[n]) for n in ("mask", "dropout")),
+            *(plan.cells(model, **changes) for changes in _trained_with(plan).values()),
         )
         for cell in cells
     ]
@@ -304,7 +375,8 @@ ROBUSTNESS: dict[str, Exhibit] = {
             cell
             for modality in plan.split.dataset.modalities
             for pattern in _patterns(plan)
-            for cell in _flat(_losing(plan, modality, pattern))
+            for model in _models(plan)
+            for cell in _flat(_losing(plan, model, modality, pattern))
         ],
         _curves,
     ),
