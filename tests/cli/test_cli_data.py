@@ -209,7 +209,7 @@ def test_describe_plot_without_matplotlib(refused, few, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert refused("describe", few, "--plot", tmp_path / "out") == (
-        "expected matplotlib, which searches and studies need, found none installed. "
+        "expected matplotlib, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'"
     )
     assert not (tmp_path / "out").exists()

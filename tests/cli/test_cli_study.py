@@ -236,7 +236,7 @@ def test_without_a_package(refused, data, tuned, tmp_path, monkeypatch, without,
     without(package)
     words = ["study", MISSING[package], data, "--out", tmp_path / "out", "--tuned", tuned, *FAST]
     assert refused(*words) == (
-        f"expected {package}, which searches and studies need, found none installed. "
+        f"expected {package}, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'"
     )
     assert not (tmp_path / "out").exists()

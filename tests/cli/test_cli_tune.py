@@ -185,7 +185,7 @@ def test_without_optuna(mistaken, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     mistaken(
         ["tune", "DATA", "--out", "TMP/out"],
-        "expected optuna, which searches and studies need, found none installed. "
+        "expected optuna, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'",
     )
     assert not list(tmp_path.iterdir())

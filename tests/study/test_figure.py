@@ -340,7 +340,7 @@ def test_damaged_files_are_refused(tmp_path, refusal):
 def test_without_matplotlib(monkeypatch, refusal, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert refusal(ConfigError, of(BARS).write, tmp_path) == (
-        "expected matplotlib, which searches and studies need, found none installed. "
+        "expected matplotlib, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'"
     )
     assert not list(tmp_path.iterdir())

@@ -212,7 +212,7 @@ def test_names_are_unique(refusal):
 def test_without_jinja(monkeypatch, refusal, tmp_path):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert refusal(ConfigError, write_report, REPORT, tmp_path / "report.html") == (
-        "expected jinja2, which searches and studies need, found none installed. "
+        "expected jinja2, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'"
     )
     assert not list(tmp_path.iterdir())

@@ -603,7 +603,7 @@ def test_a_metric_that_does_not_exist_spoils_nothing(data, tmp_path, refusal):
 def test_without_optuna(data, tmp_path, monkeypatch, refusal):
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert refusal(ConfigError, searched, tmp_path / "out", data) == (
-        "expected optuna, which searches and studies need, found none installed. "
+        "expected optuna, which plots, searches and studies need, found none installed. "
         "Run: pip install 'reelmix[study]'"
     )
     assert not list(tmp_path.iterdir())

@@ -18,7 +18,7 @@ def optional(module: str) -> Any:
         return import_module(module)
     except ImportError:
         raise ConfigError(
-            expected=f"{module.partition('.')[0]}, which searches and studies need",
+            expected=f"{module.partition('.')[0]}, which plots, searches and studies need",
             found="none installed",
             fix="Run: pip install 'reelmix[study]'",
         ) from None
