@@ -162,6 +162,20 @@ def test_a_gap_breaks_the_line():
     assert lines(1.0, None, 2.0)[1] == 0
 
 
+def test_spread_is_whiskers_or_a_band_along_the_line():
+    series = (Series("s", (1.0, 2.0, 1.5), (0.5, 0.0, 0.5)), Series("alone", (1.0, 1.0, 1.0)))
+
+    def shapes(bands):
+        svg, _ = draw(of(Lines((1.0, 2.0, 3.0), "x", series, "y", bands=bands)))
+        styles = [element.get("style", "") for element in ElementTree.fromstring(svg).iter()]
+        areas = sum("fill: #0072b2" in style and "opacity" in style for style in styles)
+        return areas, sum("#0072b2" in style for style in styles)
+
+    assert shapes(bands=True)[0] == 1
+    assert shapes(bands=False)[0] == 0
+    assert shapes(bands=False)[1] > shapes(bands=True)[1]  # three whiskers with two caps each
+
+
 def test_negative_bars_hang_from_zero():
     svg, _ = draw(of(replace(BARS, series=(Series("a", (-0.5, 1.0)),))))
     assert texts(svg) >= {"−0.50", "0.00", "1.00"}

@@ -2,8 +2,12 @@
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import worker_tasks
@@ -230,3 +234,32 @@ def test_a_full_disk_here_is_no_dead_worker():
 
     with pytest.raises(OSError, match="No space left"):
         through([1], worker_tasks.process, answer=answer)
+
+
+PARENT = """
+import worker_tasks
+from reelmix.study.workers import work_through
+
+if __name__ == "__main__":
+    work_through([1, 2], worker_tasks.long, jobs=2, threads=1, answer=None, done=None)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_a_parent_that_was_killed(tmp_path, how):
+    """In the middle of a task that reports nothing for a minute."""
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    paths = os.pathsep.join([str(tmp_path), str(Path(worker_tasks.__file__).parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert all(alive(pid) for pid in workers)
+        parent.send_signal(how)
+        parent.wait()
+        deadline = time.monotonic() + 20
+        while any(alive(pid) for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

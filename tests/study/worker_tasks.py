@@ -40,6 +40,11 @@ def killed(task, report):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def long(task, report):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+
 def faulty(task, report):
     raise {"division": ZeroDivisionError, "file": EOFError}[task]("a fault")
 

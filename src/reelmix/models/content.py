@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,16 +32,33 @@ class Content(nn.Module, ABC):
     def __init__(self, rows: np.ndarray, n_items: int) -> None:
         super().__init__()
         self.n_items = n_items
+        row_of = np.full(n_items, -1)
+        row_of[rows] = np.arange(len(rows))
+        self.row_of: Tensor
         self.register_buffer("rows", torch.from_numpy(rows.astype(np.int64)), persistent=False)
+        self.register_buffer("row_of", torch.from_numpy(row_of), persistent=False)
 
     @abstractmethod
-    def present_rows(self) -> Float[Tensor, "present dim"]:
-        """The content vectors of the items that have the modality, before they are scaled."""
+    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+        """The content vectors of the items that have the modality, before they are scaled.
 
-    def forward(self) -> Float[Tensor, "item dim"]:
-        """The content vector of every item."""
-        vectors = self.present_rows()
-        return self.placed(functional.normalize(vectors) if self.unit else vectors)
+        Args:
+            chosen: which of them, at the cost of these alone; None for all.
+        """
+
+    def forward(self, items: Int[Tensor, " item"] | None = None) -> Float[Tensor, "item dim"]:
+        """The content vector of these items, at the cost of these alone, or of every item."""
+        if items is None:
+            return self.placed(self._scaled(self.present_rows()))
+        row = self.row_of[items]
+        (have_it,) = torch.nonzero(row >= 0, as_tuple=True)
+        vectors = self._scaled(self.present_rows(row[have_it]))
+        if len(have_it) == len(items):
+            return vectors
+        return vectors.new_zeros(len(items), vectors.shape[1]).index_copy(0, have_it, vectors)
+
+    def _scaled(self, vectors: Float[Tensor, "present dim"]) -> Float[Tensor, "present dim"]:
+        return functional.normalize(vectors) if self.unit else vectors
 
     def placed(self, vectors: Float[Tensor, "present dim"]) -> Float[Tensor, "item dim"]:
         """These vectors in the rows of the items that have the modality, and zeros in the others."""
@@ -61,9 +78,9 @@ class FixedContent(Content):
         self.vectors: Tensor
         self.register_buffer("vectors", _working(vectors), persistent=False)
 
-    def present_rows(self) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
         """The vectors as given."""
-        return self.vectors
+        return self.vectors if chosen is None else self.vectors[chosen]
 
 
 class PrincipalContent(FixedContent):
@@ -98,6 +115,9 @@ class TrainedMap(Content):
         self.register_buffer("mean", _working(mean))
         self.register_buffer("norm", _working(np.array(norm)))
 
+    def _of(self, chosen: Int[Tensor, " present"] | None) -> Float[Tensor, "present feature"]:
+        return self.features if chosen is None else self.features[chosen]
+
 
 class LinearContent(TrainedMap):
     """``W f + b``, trained; or ``W f`` alone."""
@@ -115,9 +135,9 @@ class LinearContent(TrainedMap):
         self.weight = xavier(embedding_size, features.size, generator=rng)
         self.bias = nn.Parameter(torch.zeros(embedding_size)) if bias else None
 
-    def present_rows(self) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
         """The mapped features."""
-        return functional.linear(self.features, self.weight, self.bias)
+        return functional.linear(self._of(chosen), self.weight, self.bias)
 
 
 class MlpContent(TrainedMap):
@@ -133,9 +153,9 @@ class MlpContent(TrainedMap):
         self.weight2 = xavier(embedding_size, hidden, generator=rng)
         self.bias2 = nn.Parameter(torch.zeros(embedding_size))
 
-    def present_rows(self) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
         """The mapped features."""
-        hidden = functional.linear(self.features, self.weight1, self.bias1)
+        hidden = functional.linear(self._of(chosen), self.weight1, self.bias1)
         return functional.linear(functional.leaky_relu(hidden, LEAKY_SLOPE), self.weight2, self.bias2)
 
 
@@ -151,9 +171,9 @@ class BagContent(Content):
         self.average = SparseMatrix(csr_array(entries, shape=shape, copy=True))
         self.tokens = xavier(features.n_tokens, embedding_size, generator=rng)
 
-    def present_rows(self) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
         """The averaged embeddings."""
-        return self.average(self.tokens)
+        return self.average(self.tokens) if chosen is None else self.average.rows(chosen, self.tokens)
 
 
 class Contents(nn.ModuleDict):

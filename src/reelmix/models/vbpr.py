@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import Missing, filled
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
 from reelmix.models.dropout import kept, presence
-from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.models.losses import bpr
 from reelmix.settings import Settings
 
 
@@ -76,7 +77,11 @@ class VBPR(Model):
         for name, content in zip(self.modalities, self.content.each(), strict=True):
             mapped = content()
             parts[name] = torch.cat([mapped.new_zeros(len(mapped), width), mapped], dim=1)
-        return Embeddings(*self._vectors(), parts)
+        content = self._content()
+        ones = torch.ones_like(self.user_latent[:, :1])
+        bias = self.item_bias.unsqueeze(1) + content[:, -1:]
+        users = torch.cat([self.user_latent, self.user_content, ones], dim=1)
+        return Embeddings(users, torch.cat([self.item_latent, content[:, :-1], bias], dim=1), parts)
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR plus the L2 term; see :meth:`Model.loss`.
@@ -85,19 +90,35 @@ class VBPR(Model):
         its user's and its two items' rows, and all content maps.
         """
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
-        penalty = squared_norm_of_rows(
-            [self.user_latent, self.user_content], [self.item_latent, self.item_bias.unsqueeze(1)], batch
+        # a step costs what its own items cost, however many there are: only these are mapped
+        items, place, uses = torch.unique(
+            torch.cat([batch.positives, batch.negatives]), return_inverse=True, return_counts=True
         )
-        penalty = penalty + self.content.squared_norm(batch, shown)
-        return bpr_of_vectors(*self._vectors(shown), batch) + 0.5 * self.config.reg * penalty
+        content = self._content(items, shown)
+        latent, liking, own_latent, own_bias = (
+            functional.embedding(rows, table)
+            for rows, table in (
+                (batch.users, self.user_latent),
+                (batch.users, self.user_content),
+                (items, self.item_latent),
+                (items, self.item_bias.unsqueeze(1)),
+            )
+        )
+        users = torch.cat([latent, liking, torch.ones_like(latent[:, :1])], dim=1)
+        vectors = torch.cat([own_latent, content[:, :-1], own_bias + content[:, -1:]], dim=1)
+        positive, negative = functional.embedding(place, vectors).chunk(2)
+        objective = bpr((users * positive).sum(dim=1), (users * negative).sum(dim=1))
+        of_items = uses * (own_latent.square().sum(dim=1) + own_bias.square().squeeze(1))
+        of_rows = latent.square().sum() + liking.square().sum() + of_items.sum()
+        penalty = of_rows / len(batch.users) + self.content.squared_norm(batch, shown)
+        return objective + 0.5 * self.config.reg * penalty
 
-    def _vectors(
-        self, shown: Bool[Tensor, "item modality"] | None = None
-    ) -> tuple[Float[Tensor, "user _"], Float[Tensor, "item _"]]:
-        content = self.content.zeros
+    def _content(
+        self, items: Int[Tensor, " item"] | None = None, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> Float[Tensor, "item _"]:
+        """E f and c . f of these items, or of every item, without what is hidden."""
+        content = self.content.zeros if items is None else self.content.zeros[items]
         for place, part in enumerate(self.content.each()):
-            content = content + (part() if shown is None else part() * shown[:, place, None])
-        ones = torch.ones_like(self.user_latent[:, :1])
-        bias = self.item_bias.unsqueeze(1) + content[:, -1:]
-        users = torch.cat([self.user_latent, self.user_content, ones], dim=1)
-        return users, torch.cat([self.item_latent, content[:, :-1], bias], dim=1)
+            own = part(items)
+            content = content + (own if shown is None else own * shown[items, place, None])
+        return content

@@ -144,11 +144,15 @@ def _draw_lines(chart: Lines) -> Canvas:
     handles: list[Any] = []
     for n, series in enumerate(chart.series):
         colour, marker, dashes, _ = _style(n)
+        values = _floats(series.values)
+        spread = None if series.spread is None else _floats(series.spread)
+        if chart.bands and spread is not None:
+            axes.fill_between(x, values - spread, values + spread, color=colour, alpha=0.13, linewidth=0)
         handles.append(
             axes.errorbar(
                 x,
-                _floats(series.values),
-                None if series.spread is None else _floats(series.spread),
+                values,
+                None if chart.bands else spread,
                 color=colour,
                 marker=marker,
                 markersize=_SIZES.get(marker, 6),

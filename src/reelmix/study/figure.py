@@ -25,7 +25,7 @@ class Series:
     Attributes:
         name: what the legend calls it.
         values: one number for each group of bars, or for each x of lines; None is a gap, in lines only.
-        spread: how far the whiskers reach to either side, in the unit of ``values``, such as a standard
+        spread: how far whiskers or band reach to either side, in the unit of ``values``, such as a standard
             deviation over seeds; None where there is none.
     """
 
@@ -59,7 +59,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines with markers and whiskers over a quantity.
+    """Lines with markers over a quantity, and how far each number spreads.
 
     Attributes:
         x: where the values lie, ascending; a fraction of 1 if ``percent_x``.
@@ -67,6 +67,7 @@ class Lines:
         series: one line each; a value of None leaves a gap.
         y_label: the quantity and its unit.
         percent_x: shows x as per cent.
+        bands: shows spread as a band along the line in place of whiskers, for lines that lie close together.
 
     Raises:
         DataError: there is no line, a number is not finite, x does not ascend, or a series has more or fewer
@@ -78,6 +79,7 @@ class Lines:
     series: tuple[Series, ...]
     y_label: str
     percent_x: bool = False
+    bands: bool = False
 
     def __post_init__(self) -> None:
         _check_any(self.series and self.x, "lines")

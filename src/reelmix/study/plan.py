@@ -168,11 +168,11 @@ def compared(claim: str, better: Sequence[Outcome], worse: Sequence[Outcome], me
     )
 
 
-def whiskers(plan: Plan) -> str:
-    """What the whiskers of a figure are."""
+def whiskers(plan: Plan, drawn: str = "whiskers") -> str:
+    """What the whiskers of a figure are, or its bands."""
     if len(plan.seeds) == 1:
         return f"Seed {plan.seeds[0]} alone."
-    return f"Mean over {len(plan.seeds)} seeds; whiskers: standard deviation over them."
+    return f"Mean over {len(plan.seeds)} seeds; {drawn}: standard deviation over them."
 
 
 def written(metric: str) -> str:

@@ -60,7 +60,7 @@ def _lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[
         estimates = [estimate(ours, METRIC) for ours in row]
         spread = tuple(one.spread for one in estimates) if len(row[0]) > 1 else None
         series.append(Series(name, tuple(one.mean for one in estimates), spread))
-    return Lines(tuple(x), label, tuple(series), "Recall@20", percent_x=True)
+    return Lines(tuple(x), label, tuple(series), "Recall@20", percent_x=True, bands=True)
 
 
 # Ways of treating what is missing
@@ -111,7 +111,7 @@ def _strategies(plan: Plan, found: Found) -> Section:
                 f"strategies_{model}",
                 f"{NAMES[model]}: ways of treating a modality that an item lacks",
                 "Each of the chosen items lost one modality, content and edges; at 100 % every item lacks "
-                "one. " + whiskers(plan),
+                "one. " + whiskers(plan, "bands"),
                 _lines("items that lost a modality", RATIOS, outcomes),
             )
         )
@@ -248,7 +248,7 @@ def _curve(
         "_".join(filter(None, ("missing", modality, pattern, model))),
         f"{title} when items lack {modality}: {PATTERNS[pattern]}",
         f"Share of the items with {modality} that lost it, content and edges, before training"
-        f"{'' if model else '; mask'}. {whiskers(plan)}",
+        f"{'' if model else '; mask'}. {whiskers(plan, 'bands')}",
         _lines(f"items that lost {modality}", RATES, rows),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -140,6 +142,7 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
 
     def report(value: Any) -> Any:
@@ -160,3 +163,11 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
             answer = ("error", (type(error), vars(error)))
         with suppress(OSError):
             connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """Leaves no worker behind a parent that was killed: it would go on with its task for minutes."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
