@@ -54,6 +54,27 @@ def test_items_that_lack_the_modality_have_zero_vectors(content):
     assert vectors_of(made).any(axis=1).all()
 
 
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("content", ["pca", "identity", "linear", "mlp", "bag"])
+@pytest.mark.parametrize(
+    "items", [[3, 0, 8], [1, 4, 6], [4, 4, 2, 7, 6, 2], list(range(N_ITEMS)), [5], []], ids=str
+)
+def test_of_some_items_alone(content, unit, items):
+    """Those with the modality and those without, in any order and more than once: values and gradients."""
+    made = content_of(BAG, "pca") if content == "bag" else content_of(features_of(D), content)
+    made.unit = unit
+    chosen = torch.tensor(items, dtype=torch.int64)
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=(len(items), D)))
+    found, expected = made(chosen), made()[chosen]
+    assert found.shape == (len(items), D)
+    torch.testing.assert_close(found, expected)
+    if made.trained:
+        parameters = list(made.parameters())
+        ours, theirs = (torch.autograd.grad((v * weights).sum(), parameters) for v in (found, expected))
+        for one, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(one, other)
+
+
 def test_nothing_is_copied_where_every_item_has_the_modality():
     features = features_of(D, items=np.arange(N_ITEMS, dtype=np.int32))
     made = content_of(features, "identity")
