@@ -32,7 +32,7 @@ UserModality = Float[np.ndarray, "user modality"]
 Row = dict[str, float]
 
 SETTINGS = {"embedding_size": 64, "layers": 2, "user_layers": 1, "neighbours": 40, "content": "pca"}
-SETTINGS |= {"item_ids": True, "reg": 0.1, "aggregation": "softmax", "construction": "sum"}
+SETTINGS |= {"item_ids": True, "reg": 0.1, "aggregation": "softmax", "construction": "sum", "missing": "mask"}
 TRAINING = TrainingConfig(epochs=60, patience=10, learning_rate=1e-3, batch_size=2048)
 PLAIN_RATE = 30.0  # plain gradient steps of this rate spread alpha about twice as widely as Adam's of 1e-3
 

@@ -29,7 +29,9 @@ TRIPLES = [(0, 1, 3), (4, 0, 10), (4, 0, 10), (6, 5, 2), (3, 7, 0)]
 
 
 def new(split, rng=0, **settings):
-    return DualGNN(**{"embedding_size": 4, "neighbours": 3, **settings}).build(split, rng=rng)
+    return DualGNN(**{"embedding_size": 4, "neighbours": 3, "missing": "mask", **settings}).build(
+        split, rng=rng
+    )
 
 
 def message(error, action):

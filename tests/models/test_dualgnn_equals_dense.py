@@ -46,7 +46,7 @@ def gradients_as_dense(model: DualGNN) -> dict[str, torch.Tensor]:
 
 
 def check(split: Split, seed: int, **settings: object) -> None:
-    model = DualGNN(embedding_size=D, reg=0.03, **settings).build(split, rng=seed)
+    model = DualGNN(embedding_size=D, reg=0.03, missing="mask", **settings).build(split, rng=seed)
     away_from_the_start(model, seed)
     parameters, modalities = as_dense(model, split)
     pairs = interactions_of(split)

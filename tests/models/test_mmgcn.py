@@ -59,7 +59,7 @@ def awkward_split(seed, *, size=None):
 
 
 def new(split, rng=0, **settings):
-    return MMGCN(**{"embedding_size": D, **settings}).build(split, rng=rng)
+    return MMGCN(**{"embedding_size": D, "missing": "mask", **settings}).build(split, rng=rng)
 
 
 # Against the dense reference
@@ -474,7 +474,7 @@ def test_settings_that_cannot_be(settings, expected, refusal):
 
 
 def test_content_that_does_not_fit(refusal):
-    model = MMGCN(embedding_size=5, content="identity")
+    model = MMGCN(embedding_size=5, content="identity", missing="mask")
     assert refusal(ConfigError, model.build, world()) == (
         "content: expected features of size 5 for content 'identity', found 6 in modality 'acoustic'. "
         "Set embedding_size = 6, or content = 'pca'."

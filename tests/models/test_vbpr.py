@@ -34,7 +34,9 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 def new(split, seed=0, **settings):
     """A model of random parameters."""
-    return away_from_the_start(VBPR(**{"embedding_size": D, **settings}).build(split, rng=seed), seed)
+    return away_from_the_start(
+        VBPR(**{"embedding_size": D, "missing": "mask", **settings}).build(split, rng=seed), seed
+    )
 
 
 def with_parameters_of(model, split):
@@ -143,7 +145,7 @@ THREE = [(0, 0, "train"), (0, 1, "train"), (1, 1, "train"), (2, 2, "validation")
 
 def three_by_three(**settings):
     split = split_of(THREE, {"visual": ([0, 1], [[1.0], [5.0]])}, n_items=3)
-    model = VBPR(embedding_size=1, **settings).build(split)
+    model = VBPR(embedding_size=1, missing="mask", **settings).build(split)
     values = {
         "user_latent": [[1.0], [2], [3]],
         "user_content": [[4.0], [5], [6]],

@@ -35,7 +35,7 @@ def trained(dataset, tmp_path_factory) -> tuple[Run, Path]:
     """The run as training returned it, and its folder; the dataset folder that it was trained on is gone."""
     folder = tmp_path_factory.mktemp("trained")
     read = Dataset.read(dataset.write(folder / "data"))
-    model = DualGNN(embedding_size=8, neighbours=5)
+    model = DualGNN(embedding_size=8, neighbours=5, missing="mask")
     run = fit(model, read.split(rng=3), epochs=3, rng=3, out=folder / "run", command=COMMAND)
     shutil.rmtree(folder / "data")
     return run, folder / "run"

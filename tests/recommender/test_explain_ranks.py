@@ -99,7 +99,7 @@ def test_a_part_of_zero_is_not_filled_in():
 
 def test_the_rest_of_vbpr_is_its_latent_vectors_and_bias():
     split = world()
-    run = fit(VBPR(embedding_size=4), split, epochs=3, learning_rate=0.05, rng=0)
+    run = fit(VBPR(embedding_size=4, missing="mask"), split, epochs=3, learning_rate=0.05, rng=0)
     recommender = Recommender(run)
     weights = {name: array.astype(np.float64) for name, array in run.weights.items()}
     assert weights["item_bias"].any()

@@ -18,7 +18,7 @@ K = 3
 
 
 def trained(split, **settings):
-    model = DualGNN(embedding_size=D, neighbours=K, **settings)
+    model = DualGNN(embedding_size=D, neighbours=K, missing="mask", **settings)
     return model, fit(model, split, epochs=4, learning_rate=0.05, batch_size=16, rng=1)
 
 

@@ -15,7 +15,7 @@ from reelmix.recommender import Run
 from reelmix.recommender.fit import fit
 from reelmix.recommender.new_items import NewItems, with_items
 
-SMALL = {"embedding_size": 8}
+SMALL = {"embedding_size": 8, "missing": "mask"}
 MODELS = {
     "dualgnn": lambda: DualGNN(**SMALL, neighbours=5),
     "dualgnn linear": lambda: DualGNN(**SMALL, neighbours=5, content="linear", layers=1),
@@ -138,7 +138,7 @@ def test_filled_as_in_training():
 
     dataset = sample(n_users=60, n_items=40).dataset
     for how in ("mean", "zero"):
-        made = fit(DualGNN(**SMALL, missing=how, item_ids=False), dataset.split(rng=0), epochs=1)
+        made = fit(DualGNN(**{**SMALL, "missing": how}, item_ids=False), dataset.split(rng=0), epochs=1)
         after = made.recommender().add_items({"visual": {"new": dataset.features["visual"].values[0]}})
         row = after.run.items.row("new")
         weights = made.weights
@@ -203,7 +203,7 @@ def test_ids_of_another_type(refusal, run, holed):
 
 
 def test_a_model_without_content(refusal, dataset):
-    run = fit(LightGCN(**SMALL), dataset.split(rng=0), epochs=1)
+    run = fit(LightGCN(embedding_size=8), dataset.split(rng=0), epochs=1)
     text = refused(refusal, ConfigError, run, {"visual": {"a": [1.0]}})
     assert text.startswith(
         "add_items: expected a model that knows content: dualgnn, mmgcn, vbpr, found lightgcn"

@@ -97,7 +97,7 @@ def test_the_same_of_lightgcn(layers):
 
 
 def test_where_nothing_has_an_emphasis_of_its_own():
-    model = DualGNN(embedding_size=D, neighbours=K, emphasis="mean", user_layers=0)
+    model = DualGNN(embedding_size=D, neighbours=K, emphasis="mean", user_layers=0, missing="mask")
     run = fit(model, world(), epochs=1, rng=0)
     passes, edges = run.vectors.passes.astype(np.float64), run.vectors.edges
     items = [0, 2, 4]  # item 2 lacks acoustic

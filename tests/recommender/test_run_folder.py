@@ -88,7 +88,7 @@ def test_more_columns_of_items_come_back(trained, tmp_path):
 
 def test_the_weights_are_those_that_made_the_vectors(trained, split):
     run = Run.read(trained[1])
-    model = DualGNN(embedding_size=8, neighbours=5).build(split, rng=3)
+    model = DualGNN(embedding_size=8, neighbours=5, missing="mask").build(split, rng=3)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in run.weights.items()})
     with torch.no_grad():
         made = model.eval().embed()

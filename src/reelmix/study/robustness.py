@@ -75,20 +75,18 @@ def _rows(plan: Plan, model: str, rates: Sequence[float], **lost: Any) -> Rows:
     """Each strategy at each rate of loss."""
     return {
         name: [
-            plan.cells(model, ratio=rate, **lost, **changes)
-            if rate
-            else plan.cells(model, **_with_nothing_lost(plan, changes))
+            plan.cells(model, ratio=rate, **lost, **changes) if rate else _whole(plan, model, changes)
             for rate in rates
         ]
         for name, changes in _strategies_of(plan).items()
     }
 
 
-def _with_nothing_lost(plan: Plan, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same strategy, or mask where there is nothing to fill in: the model is then the same."""
+def _whole(plan: Plan, model: str, changes: Mapping[str, Any]) -> list[Cell]:
+    """With nothing lost; where there is nothing to fill in, all ways of filling in are the same model."""
     dataset = plan.split.dataset
     complete = all(len(own.items) == dataset.n_items for own in dataset.features.values())
-    return {**changes, "missing": "mask"} if complete else changes
+    return plan.cells(model, **{k: v for k, v in changes.items() if not (complete and k == "missing")})
 
 
 def _measured(rows: Rows, found: Found) -> Measured:
@@ -272,7 +270,7 @@ def _gone(plan: Plan, model: str) -> dict[tuple[str, str], list[Cell]]:
 def _serving(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
     for model in _models(plan):
-        whole = {n: found(plan.cells(model, **changes)) for n, changes in _trained_with(plan).items()}
+        whole = {n: found(_whole(plan, model, changes)) for n, changes in _trained_with(plan).items()}
         for (modality, name), cells in _gone(plan, model).items():
             ours = found(cells)
             rows.append(
@@ -310,7 +308,7 @@ def _serving(plan: Plan, found: Found) -> Section:
 def _edges(plan: Plan) -> dict[str, tuple[list[Cell], list[Cell]]]:
     return {
         name: (
-            plan.cells("dualgnn", **changes),
+            _whole(plan, "dualgnn", changes),
             plan.cells("dualgnn", protocol="edges", ratio=1.0, **changes),
         )
         for name, changes in _trained_with(plan).items()
@@ -357,7 +355,7 @@ def _serving_cells(plan: Plan) -> list[Cell]:
         for model in _models(plan)
         for cells in (
             *_gone(plan, model).values(),
-            *(plan.cells(model, **changes) for changes in _trained_with(plan).values()),
+            *(_whole(plan, model, changes) for changes in _trained_with(plan).values()),
         )
         for cell in cells
     ]
