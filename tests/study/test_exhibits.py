@@ -770,5 +770,5 @@ def test_exhibits_share_what_they_have_in_common(plan):
     ]
     assert using == [
         "table3", "table4", "fig3", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "control",
-        "strategies", "missing", "serving", "edges", "cold_users",
+        "strategies", "missing", "cold_users",
     ]  # fmt: skip

@@ -216,6 +216,12 @@ def test_curves_of_one_modality(study):
     assert [figure.name for figure in study.sections["missing"].figures] == figures
 
 
+def test_a_strategy_may_gain(plan):
+    levels = {"mask": {0.5: (0.3,) * 3, 1.0: (0.3,) * 3}, "zero": {0.5: (0.9,) * 3, 1.0: (0.8,) * 3}}
+    text = imagined(plan, with_validation(levels), ("strategies",)).text("strategies")
+    assert text[0].endswith("On test, zero gains 6.2 % and mask loses 62.5 %.")
+
+
 def test_the_verdict_over_all_curves(plan):
     """Of VBPR, the mean is ahead by 0.02 wherever the textual modality is lost, and level elsewhere."""
 

@@ -146,6 +146,11 @@ def decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> 
     return Estimate.of(found) if found else None
 
 
+def changed(lost: float) -> str:
+    """A decrease in percent in words: ``loses 4.1 %``, or ``gains`` where it is below zero."""
+    return f"{'gains' if lost < 0 else 'loses'} {abs(lost):.1f} %"
+
+
 def per_user(outcomes: Sequence[Outcome], metric: str) -> Float[np.ndarray, " user"]:
     """A test metric of each evaluated user, averaged over seeds."""
     return np.mean([outcome.per_user[metric] for outcome in outcomes], axis=0)

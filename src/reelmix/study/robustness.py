@@ -12,7 +12,7 @@ from reelmix.study.cells import Cell, Outcome
 from reelmix.study.figure import Figure, Lines, Series
 from reelmix.study.missing import Pattern
 from reelmix.study.paper_tables import seeds_note
-from reelmix.study.plan import NAMES, Exhibit, Found, Plan, decrease, estimate, whiskers
+from reelmix.study.plan import NAMES, Exhibit, Found, Plan, changed, decrease, estimate, whiskers
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
 from reelmix.study.statistics import Estimate
@@ -166,10 +166,10 @@ def _verdict(model: str, losses: Sequence[Measured]) -> str:
             f"{lead.mean:.4f} ± {lead.spread:.4f}, {'beyond' if lead.mean > lead.spread else 'within'} its "
             "spread over the seeds"
         )
-    lost = [f"{name} loses {_mean_decrease(losses, name)}" for name in (best, "mask")]
+    test = [f"{name} {_mean_change(losses, name)}" for name in (best, "mask")]
     return (
         f"{NAMES[model]}: on validation {best} ranks best, ahead of mask by {sure} (Recall@20, mean over all "
-        f"that was lost). On test, {' and '.join(lost)}."
+        f"that was lost). On test, {' and '.join(test)}."
     )
 
 
@@ -186,9 +186,9 @@ def _ahead_of_mask(losses: Sequence[Measured], strategy: str) -> Estimate:
     return Estimate.of(mean(by_loss) for by_loss in zip(*differences, strict=True))
 
 
-def _mean_decrease(losses: Sequence[Measured], strategy: str) -> str:
+def _mean_change(losses: Sequence[Measured], strategy: str) -> str:
     found = [one.mean for outcomes in losses for one in _decreases(outcomes, strategy) if one]
-    return f"{mean(found):.1f} %" if found else "an unknown share"
+    return changed(mean(found)) if found else "had nothing to lose"
 
 
 # Patterns
