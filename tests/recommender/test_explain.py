@@ -124,6 +124,19 @@ def test_a_sentence_names_an_item_without_title_by_its_id(identifier, title, sai
     assert found.sentence() == f"visual -0.50 (like {said})"
 
 
+def test_a_sentence_says_what_was_filled_in():
+    found = Explanation(
+        score=2.0,
+        parts={"visual": 1.0, "acoustic": 1.0},
+        lifts={"visual": 0.5, "acoustic": 0.25},
+        emphasis={},
+        shares={},
+        like={"visual": lines("i7", "Rain")},
+        filled=("visual", "acoustic"),
+    )
+    assert found.sentence() == "visual +0.50 (filled in, like “Rain”), acoustic +0.25 (filled in)"
+
+
 def test_a_sentence_without_likeness():
     assert Explanation(1.0, {"visual": 1.0}, {"visual": 0.5}, {}, {}, {}).sentence() == "visual +0.50"
 

@@ -77,13 +77,15 @@ class Explanation:
         return max(self.lifts, key=lambda name: self.lifts[name]) if self.lifts else None
 
     def sentence(self) -> str:
-        """The reason in one line: ``acoustic +2.41 (like “Rain on a roof”), visual +0.30``."""
+        """The reason in one line: ``acoustic +2.41 (like “Rain on a roof”), visual +0.30 (filled in)``."""
         if self.strongest is None:
             return f"score {self.score:+.2f}"
         said = []
         for name in sorted(self.lifts, key=lambda name: -self.lifts[name]):
             alike = self.like.get(name) if name == self.strongest else None
-            said.append(f"{name} {self.lifts[name]:+.2f}" + (f" (like {_named(alike[0])})" if alike else ""))
+            notes = ["filled in"] if name in self.filled else []
+            notes += [f"like {_named(alike[0])}"] if alike else []
+            said.append(f"{name} {self.lifts[name]:+.2f}" + (f" ({', '.join(notes)})" if notes else ""))
         return ", ".join(said)
 
 
