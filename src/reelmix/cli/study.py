@@ -18,7 +18,7 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
-from reelmix.study.robustness import MULTIMODAL, STRATEGIES
+from reelmix.study.strategies import MULTIMODAL, STRATEGIES
 from reelmix.study.study import (
     BEYOND,
     EXHIBITS,

@@ -11,8 +11,8 @@ from reelmix.study.cold import ColdProtocol
 from reelmix.study.paper_tables import seeds_note
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan, written
 from reelmix.study.report import Section
-from reelmix.study.robustness import MULTIMODAL
 from reelmix.study.statistics import Estimate, paired_bootstrap
+from reelmix.study.strategies import MULTIMODAL
 from reelmix.study.table import Column, Row, Table
 
 SHARE = 0.2
