@@ -352,4 +352,5 @@ def test_one_seed_alone(plan):
         assert all(figure.caption.endswith("Seed 4 alone.") for figure in section.figures)
         assert all(series.spread is None for figure in section.figures for series in figure.chart.series)
         assert all("±" not in table.to_markdown() for table in section.tables)
+        assert all(table.notes[-1].startswith("Seed 4 alone. ") for table in section.tables)
     assert np.isfinite(study.chart("missing", "missing_visual_random").series[0].values).all()

@@ -327,6 +327,8 @@ def seeds_note(plan: Plan) -> str:
     source = (
         "Settings from the search." if not untuned else f"Default settings, no search: {_listed(untuned)}."
     )
+    if len(plan.seeds) == 1:
+        return f"Seed {seeds} alone. {source}"
     return f"Mean and standard deviation over the seeds {seeds}; closed forms have none. {source}"
 
 
