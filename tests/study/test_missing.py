@@ -204,7 +204,13 @@ def test_dualgnn_of_both_protocols_differ_by_layer_0_alone():
     """With the content of lost items at zero, keeping it is the same as not knowing it."""
     edges = lose_modalities(WHOLE, 0.5, "edges", rng=6)
     features = lose_modalities(WHOLE, 0.5, "features", rng=6)
-    settings = {"embedding_size": 4, "neighbours": 3, "content": "linear", "item_ids": True}
+    settings = {
+        "embedding_size": 4,
+        "neighbours": 3,
+        "content": "linear",
+        "item_ids": True,
+        "missing": "mask",
+    }
     models = [DualGNN(**settings).build(split, rng=0) for split in (edges, features)]
     with torch.no_grad():
         for model in models:

@@ -17,7 +17,7 @@ TRAINING = TrainingConfig(epochs=3, batch_size=256, learning_rate=0.02)
 MEASURED = EvaluationConfig(at=(3, 10, 20), metrics=("recall",))
 GONE, LEFT = "acoustic", ("visual", "textual")
 SETTINGS = {
-    "dualgnn": {"embedding_size": 6, "layers": 1, "user_layers": 0},
+    "dualgnn": {"embedding_size": 6, "layers": 1, "user_layers": 0, "missing": "mask"},
     "mmgcn": {"embedding_size": 5, "layers": 1},
     "vbpr": {"embedding_size": 5},
 }

@@ -28,6 +28,7 @@ from reelmix.study.plan import (
 )
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
+from reelmix.study.strategies import nothing_lost
 from reelmix.study.table import Column, Row, Table
 
 METRICS = ("recall@10", "ndcg@10")
@@ -165,9 +166,12 @@ def _rise_and_fall(name: str, row: Sequence[Sequence[Outcome]]) -> str:
 
 
 def _losing(plan: Plan, protocol: Protocol) -> dict[str, list[list[Cell]]]:
+    """What is lost stays lost, whatever the settings would fill in."""
     return {
         name: [
-            plan.cells(name, protocol=protocol, ratio=ratio) if ratio else plan.cells(name)
+            plan.cells(name, protocol=protocol, ratio=ratio, missing="mask")
+            if ratio
+            else nothing_lost(plan, name, {"missing": "mask"})
             for ratio in RATIOS
         ]
         for name in LOSING[protocol]
