@@ -161,6 +161,18 @@ $ reelmix study missing DATA --out TMP/out --models ''
     models: expected a multimodal model, found ''. Valid names: dualgnn, mmgcn, vbpr.
 $ reelmix study missing DATA --out TMP/out --strategies mask,page_rank
     strategies: expected a way of treating a missing modality, found 'page_rank'. Did you mean 'pagerank'?
+$ reelmix study missing DATA --out TMP/out --rates 0.3,1.5
+    rates: expected shares above 0, up to 1, with commas between them, found '1.5'.
+    Write for example --rates 0.3,0.9. What was lost is always held against nothing lost.
+$ reelmix study missing DATA --out TMP/out --rates 0,0.9
+    rates: expected shares above 0, up to 1, with commas between them, found '0'.
+    Write for example --rates 0.3,0.9. What was lost is always held against nothing lost.
+$ reelmix study missing DATA --out TMP/out --rates '30%; 90%'
+    rates: expected shares above 0, up to 1, with commas between them, found '30%; 90%'.
+    Write for example --rates 0.3,0.9. What was lost is always held against nothing lost.
+$ reelmix study missing DATA --out TMP/out --rates nan
+    rates: expected shares above 0, up to 1, with commas between them, found 'nan'.
+    Write for example --rates 0.3,0.9. What was lost is always held against nothing lost.
 $ reelmix study table3 DATA --out TMP/out --split leave_one
     split: expected a way to split, found 'leave_one'. Did you mean 'leave_one_out'?
 $ reelmix study table3 DATA --out TMP/out --tuned TMP

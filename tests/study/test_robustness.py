@@ -179,11 +179,8 @@ def test_complete_data_are_not_filled_in(plan):
 # One modality, by pattern
 
 
-def losing(study, model, modality, pattern, changes):
-    lost = [
-        study.of(model, protocol=pattern, ratio=rate, modality=modality, **changes)
-        for rate in (0.3, 0.6, 0.9)
-    ]
+def losing(study, model, modality, pattern, changes, rates=(0.3, 0.6, 0.9)):
+    lost = [study.of(model, protocol=pattern, ratio=rate, modality=modality, **changes) for rate in rates]
     return [study.of(model, **changes), *lost]
 
 
@@ -318,6 +315,29 @@ def test_strategies_that_are_asked_for(plan, asked):
     assert {row.cells[2] for row in study.table("serving").rows} == trained_with
     assert {row.cells[0] for row in study.table("edges").rows} == trained_with
     assert len(study.sections["missing"].figures) == 9 * (4 if len(names) > 1 else 1)
+
+
+@pytest.mark.parametrize("rates", [(0.9,), (0.25, 1.0)])
+def test_rates_that_are_asked_for(plan, rates):
+    asked = replace(plan, rates=rates)
+    usual = [cell for cell in cells_of(ROBUSTNESS, plan) if cell.protocol in ("serving", "edges")]
+    cells = cells_of(ROBUSTNESS, asked)
+    assert [cell for cell in cells if cell.protocol in ("serving", "edges")] == usual
+    lost = {cell.ratio for cell in cells if cell.protocol not in (None, "serving", "edges")}
+    assert lost == set(rates)
+    study = imagined(asked, drawn, NAMES)
+    percent = [f"{100 * rate:.0f}%" for rate in rates]
+    titles = [column.title for column in study.table("strategies").columns]
+    expected = ["0% lost", *(f"{one} lost" for one in percent)]
+    assert titles[2:] == [*expected, *(f"Decrease at {one}, in %" for one in percent)]
+    assert [column.title for column in study.table("missing").columns][4:] == expected[1:]
+    outcomes = losing(study, "vbpr", "visual", "random", STRATEGIES["mean"], rates)
+    whole = study.of("vbpr", **STRATEGIES["mask"])
+    row = next(row for row in study.table("missing").rows if row.cells[3] == "mean")
+    for cell, ours in zip(row.cells[4:], outcomes[1:], strict=True):
+        check(cell, decreases(whole, ours))
+    for exhibit, chart in (("strategies", "strategies_vbpr"), ("missing", "missing_visual_random_vbpr")):
+        assert study.chart(exhibit, chart).x == (0.0, *rates)
 
 
 def test_mask_is_mask_whatever_was_chosen(plan):

@@ -18,7 +18,9 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.plan import NAMES, Plan, choose
+from reelmix.study.robustness import RATES as CURVE_RATES
 from reelmix.study.strategies import MULTIMODAL, STRATEGIES
+from reelmix.study.strategies import RATES as STRATEGY_RATES
 from reelmix.study.study import (
     BEYOND,
     EXHIBITS,
@@ -30,6 +32,10 @@ from reelmix.study.study import (
     write_study,
 )
 from reelmix.training.config import TrainingConfig
+
+
+def _listed(rates: Sequence[float]) -> str:
+    return ",".join(f"{rate:g}" for rate in rates)
 
 
 def command(
@@ -71,6 +77,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Shares of the items that lose a modality, in strategies and missing. [default: "
+            f"{_listed(STRATEGY_RATES)} and {_listed(CURVE_RATES)}]",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 200,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation metric after which training stops.")
@@ -104,6 +118,7 @@ def command(
         sweep_seeds,
         _chosen("models", "a multimodal model", models, MULTIMODAL),
         _chosen("strategies", "a way of treating a missing modality", strategies, tuple(STRATEGIES)),
+        _rates(rates),
     )
     jobs = jobs or os.cpu_count() or 1
     outcomes = measure(
@@ -150,6 +165,31 @@ def _chosen(where: str, expected: str, names: str | None, known: Sequence[str]) 
         if name not in known:
             raise ConfigError(expected=expected, found=repr(name), where=where, fix=nearest(name, known))
     return chosen
+
+
+def _rates(text: str | None) -> tuple[float, ...] | None:
+    """The rates that are asked for, smallest first, each once.
+
+    Raises:
+        ConfigError: one is no share above 0 and up to 1.
+    """
+    if text is None:
+        return None
+    rates: set[float] = set()
+    for word in text.split(","):
+        try:
+            rate = float(word)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 1:
+            raise ConfigError(
+                expected="shares above 0, up to 1, with commas between them",
+                found=repr(word.strip()),
+                where="rates",
+                fix="Write for example --rates 0.3,0.9. What was lost is always held against nothing lost.",
+            )
+        rates.add(rate)
+    return tuple(sorted(rates))
 
 
 def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:

@@ -61,6 +61,8 @@ class Plan:
         sweep_seeds: how many of the seeds Figs. 3, 4, 5 and 9 and the control use; None uses all.
         models: multimodal models of what is beyond the paper; None takes every one.
         strategies: ways of treating what is missing that are compared; None takes every one.
+        rates: shares of the items that lose a modality, in ``strategies`` and ``missing``; None takes the
+            exhibit's own.
     """
 
     split: Split
@@ -69,6 +71,7 @@ class Plan:
     sweep_seeds: int | None = None
     models: tuple[str, ...] | None = None
     strategies: tuple[str, ...] | None = None
+    rates: tuple[float, ...] | None = None
 
     def sweep(self) -> Plan:
         """The same plan with the seeds of the figures with many points."""

@@ -22,6 +22,7 @@ from reelmix.study.strategies import (
     models_of,
     notes,
     nothing_lost,
+    rates_of,
     rows_of,
     strategies,
     strategies_of,
@@ -30,7 +31,7 @@ from reelmix.study.strategies import (
 )
 from reelmix.study.table import Column, Row, Table
 
-RATES = (0.0, 0.3, 0.6, 0.9)
+RATES = (0.3, 0.6, 0.9)
 PATTERNS: Mapping[Pattern, str] = {
     "random": "any items",
     "unpopular": "unpopular items first",
@@ -48,7 +49,7 @@ def _patterns(plan: Plan) -> list[Pattern]:
 
 
 def _losing(plan: Plan, model: str, modality: str, pattern: Pattern) -> Rows:
-    return rows_of(plan, model, RATES, protocol=pattern, modality=modality)
+    return rows_of(plan, model, rates_of(plan, RATES), protocol=pattern, modality=modality)
 
 
 def _curves(plan: Plan, found: Found) -> Section:
@@ -74,7 +75,7 @@ def _curves(plan: Plan, found: Found) -> Section:
             Column("Modality"),
             Column("Which items"),
             Column("Strategy"),
-            *(Column(f"{rate:.0%} lost", 1, "number") for rate in RATES[1:]),
+            *(Column(f"{rate:.0%} lost", 1, "number") for rate in rates_of(plan, RATES)[1:]),
         ),
         tuple(rows),
         notes(plan),
@@ -94,7 +95,7 @@ def _curve(
         f"{title} when items lack {modality}: {PATTERNS[pattern]}",
         f"Share of the items with {modality} that lost it, content and edges, before training"
         f"{'' if model else '; mask'}. {whiskers(plan, 'bands')}",
-        lines(f"items that lost {modality}", RATES, rows),
+        lines(f"items that lost {modality}", rates_of(plan, RATES), rows),
     )
 
 

@@ -24,7 +24,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
 }
 """What is done about a modality that an item lacks."""
 
-RATIOS = (0.0, 0.5, 1.0)
+RATES = (0.5, 1.0)
 MULTIMODAL = tuple(n for n in NAMES if n in MODELS and "missing" in MODELS[n].Config.model_fields)
 """The models that items without a modality make a difference to."""
 
@@ -41,6 +41,11 @@ def strategies_of(plan: Plan) -> dict[str, Mapping[str, Any]]:
         for name, changes in STRATEGIES.items()
         if plan.strategies is None or name in (*plan.strategies, "mask")
     }
+
+
+def rates_of(plan: Plan, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Shares of the items that lose a modality: none, then those asked for, or else the usual ones."""
+    return (0.0, *(usual if plan.rates is None else plan.rates))
 
 
 def lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[Outcome]]]) -> Lines:
@@ -85,8 +90,8 @@ def measured(rows: Rows, found: Found) -> Measured:
 
 
 def treated(plan: Plan, model: str) -> Rows:
-    """Each strategy at each ratio of the paper's protocol in which the content is unknown."""
-    return rows_of(plan, model, RATIOS, protocol="features")
+    """Each strategy at each rate of the paper's protocol in which the content is unknown."""
+    return rows_of(plan, model, rates_of(plan, RATES), protocol="features")
 
 
 def strategies(plan: Plan, found: Found) -> Section:
@@ -94,6 +99,7 @@ def strategies(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
     figures: list[Figure] = []
     text: list[str] = []
+    rates = rates_of(plan, RATES)
     for model in models_of(plan):
         outcomes = measured(treated(plan, model), found)
         figures.append(
@@ -102,7 +108,7 @@ def strategies(plan: Plan, found: Found) -> Section:
                 f"{NAMES[model]}: ways of treating a modality that an item lacks",
                 "Each of the chosen items lost one modality, content and edges; at 100 % every item lacks "
                 "one. " + whiskers(plan, "bands"),
-                lines("items that lost a modality", RATIOS, outcomes),
+                lines("items that lost a modality", rates, outcomes),
             )
         )
         for name, row in outcomes.items():
@@ -115,8 +121,8 @@ def strategies(plan: Plan, found: Found) -> Section:
         (
             Column("Model"),
             Column("Strategy"),
-            *(Column(f"{ratio:.0%} lost", 4, "number") for ratio in RATIOS),
-            *(Column(f"Decrease at {ratio:.0%}, in %", 1, "number") for ratio in RATIOS[1:]),
+            *(Column(f"{rate:.0%} lost", 4, "number") for rate in rates),
+            *(Column(f"Decrease at {rate:.0%}, in %", 1, "number") for rate in rates[1:]),
         ),
         tuple(rows),
         notes(plan),
