@@ -1,10 +1,12 @@
 """Writes requirements.lock, or checks it: the exact versions of all that reelmix and its development need.
 
     python scripts/lock.py            resolve anew, in an empty environment
-    python scripts/lock.py --check    compare the lock with the environment that runs this script
+    python scripts/lock.py --check    compare the lock with the environment that runs this script, and see
+                                      that every Python 3.11 can install it
 
 Torch is pinned here, and not resolved: it is by far the largest package, and whoever wants another build of
-the same version (CPU, CUDA) configures pip for it and installs the same lock.
+the same version (CPU, CUDA) configures pip for it and installs the same lock. Other pins keep
+away versions that refuse the first releases of Python 3.11, which Linux distributions have.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
-PINNED = ("torch==2.13.0",)
+PINNED = ("torch==2.13.0", "pymdown-extensions<13")
 NOT_LOCKED = {"pip", "reelmix"}
+OLDEST_PYTHON = "3.11.0"
 HEADER = """\
 # Everything that reelmix and its development need, for Python 3.11 on Linux.
 # Made by scripts/lock.py from pyproject.toml: change that, not this.
@@ -65,7 +68,9 @@ def write_pins(pins: dict[str, str]) -> None:
 
 
 def check() -> int:
-    """Names every package whose version here differs from the lock."""
+    """Names every package whose version here differs from the lock, or that an older Python 3.11 refuses."""
+    from packaging.specifiers import SpecifierSet  # in the lock, but not in the Python that makes it
+
     text = LOCK.read_text(encoding="utf-8")
     locked = dict(line.split("==") for line in text.splitlines() if not line.startswith("#"))
     here = {normal(d.metadata["Name"]): d.version.partition("+")[0] for d in distributions()}
@@ -73,6 +78,11 @@ def check() -> int:
         f"{name}: locked {locked.get(name, 'no')}, installed {here.get(name, 'no')}"
         for name in sorted((here.keys() | locked.keys()) - NOT_LOCKED)
         if locked.get(name) != here.get(name)
+    ]
+    wrong += [
+        f"{d.metadata['Name']} {d.version}: for Python {wanted}; for {OLDEST_PYTHON}, pin an older one here"
+        for d in distributions()
+        if (wanted := d.metadata["Requires-Python"]) and not SpecifierSet(wanted).contains(OLDEST_PYTHON)
     ]
     print("\n".join(wrong) if wrong else f"the environment is the lock: {len(locked)} packages")
     return 1 if wrong else 0
