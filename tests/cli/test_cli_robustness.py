@@ -41,7 +41,7 @@ def test_a_report_of_its_own(reelmix, data, tuned, tmp_path):
         assert f"figure: {out / name}.svg" in lines
         assert {f"{name}.{kind}" for kind in ("svg", "png", "json")} <= {path.name for path in out.iterdir()}
     tables = {path.stem for path in out.glob("*.csv")}
-    assert tables == {"strategies", "missing", "serving", "cold_items", "cold_users"}
+    assert tables == {"strategies", "missing", "missing_mean", "serving", "cold_items", "cold_users"}
     assert "DualGNN is not among the chosen models." in lines
 
     measured = cells_in(out)

@@ -55,6 +55,26 @@ def check(cell, values):
     )  # fmt: skip
 
 
+def check_ahead(cell, how, losses):
+    """On validation, seed by seed, mean over all that was lost."""
+    if how == "mask":
+        assert cell is None
+        return
+    leads = [
+        [
+            ours.metrics["validation"]["recall@20"] - mask.metrics["validation"]["recall@20"]
+            for outcomes in losses
+            for ours, mask in zip(
+                [row[seed] for row in outcomes[how][1:]],
+                [row[seed] for row in outcomes["mask"][1:]],
+                strict=True,
+            )
+        ]
+        for seed in range(3)
+    ]
+    check(cell, [mean(lead) for lead in leads])
+
+
 def check_lines(chart, x, label, rows):
     assert (chart.x, chart.x_label, chart.y_label, chart.percent_x) == (x, label, "Recall@20", True)
     assert [series.name for series in chart.series] == list(rows)
@@ -76,7 +96,7 @@ def test_strategies(study):
     rows = iter(table.rows)
     assert [column.title for column in table.columns] == [
         "Model", "Strategy", "0% lost", "50% lost", "100% lost",
-        "Decrease at 50%, in %", "Decrease at 100%, in %",
+        "Decrease at 50%, in %", "Decrease at 100%, in %", "Ahead of mask on validation",
     ]  # fmt: skip
     for model, name in MODELS.items():
         outcomes = {how: treated(study, model, changes) for how, changes in STRATEGIES.items()}
@@ -85,8 +105,10 @@ def test_strategies(study):
             assert (first, second) == (name, how)
             expected = [found(ours) for ours in row]
             expected += [decreases(outcomes["mask"][0], ours) for ours in row[1:]]
+            *numbers, ahead = numbers
             for cell, values in zip(numbers, expected, strict=True):
                 check(cell, values)
+            check_ahead(ahead, how, [outcomes])
         chart = study.chart("strategies", f"strategies_{model}")
         check_lines(chart, (0.0, 0.5, 1.0), "items that lost a modality", outcomes)
     assert not list(rows)
@@ -213,6 +235,28 @@ def test_curves_of_one_modality(study):
     assert [figure.name for figure in study.sections["missing"].figures] == figures
 
 
+def test_means_of_the_curves(study):
+    table = study.table("missing", "missing_mean")
+    assert [column.title for column in table.columns] == [
+        "Model", "Strategy", "30% lost", "60% lost", "90% lost", "Ahead of mask on validation",
+    ]  # fmt: skip
+    rows = iter(table.rows)
+    for model, name in MODELS.items():
+        losses = [
+            {how: losing(study, model, modality, pattern, changes) for how, changes in STRATEGIES.items()}
+            for modality in MODALITIES
+            for pattern in PATTERNS
+        ]
+        for how in STRATEGIES:
+            *texts, first, second, third, ahead = next(rows).cells
+            assert texts == [name, how]
+            for place, cell in enumerate((first, second, third), start=1):
+                each = [decreases(outcomes["mask"][0], outcomes[how][place]) for outcomes in losses]
+                check(cell, [mean(by_seed) for by_seed in zip(*each, strict=True)])
+            check_ahead(ahead, how, losses)
+    assert not list(rows)
+
+
 def test_a_strategy_may_gain(plan):
     levels = {"mask": {0.5: (0.3,) * 3, 1.0: (0.3,) * 3}, "zero": {0.5: (0.9,) * 3, 1.0: (0.8,) * 3}}
     text = imagined(plan, with_validation(levels), ("strategies",)).text("strategies")
@@ -243,7 +287,7 @@ def test_without_timestamps_nothing_is_new(plan):
     timeless = replace(plan, split=replace(plan.split, dataset=replace(dataset, interactions=pairs)))
     assert not [cell for cell in cells_of(ROBUSTNESS, timeless) if cell.protocol == "newest"]
     section = imagined(timeless, drawn, ("missing",)).sections["missing"]
-    assert {row.cells[2] for row in section.tables[0].rows} == {"any items", "unpopular items first"}
+    assert {row.cells[2] for row in section.tables[1].rows} == {"any items", "unpopular items first"}
     assert len(section.figures) == 6 * 4
 
 
@@ -329,7 +373,7 @@ def test_rates_that_are_asked_for(plan, rates):
     percent = [f"{100 * rate:.0f}%" for rate in rates]
     titles = [column.title for column in study.table("strategies").columns]
     expected = ["0% lost", *(f"{one} lost" for one in percent)]
-    assert titles[2:] == [*expected, *(f"Decrease at {one}, in %" for one in percent)]
+    assert titles[2:-1] == [*expected, *(f"Decrease at {one}, in %" for one in percent)]
     assert [column.title for column in study.table("missing").columns][4:] == expected[1:]
     outcomes = losing(study, "vbpr", "visual", "random", STRATEGIES["mean"], rates)
     whole = study.of("vbpr", **STRATEGIES["mask"])
@@ -362,7 +406,16 @@ def test_of_nothing_there_is_no_percentage(plan):
         return replace(one, metrics={**one.metrics, "test": {**one.metrics["test"], "recall@20": 0.3 * lost}})
 
     study = imagined(plan, nothing, NAMES)
-    assert {row.cells[-1] for name in NAMES for row in study.table(name).rows} == {None}
+    tables = [table for name in NAMES for table in study.sections[name].tables]
+    percent = [
+        row.cells[place]
+        for table in tables
+        for row in table.rows
+        for place, column in enumerate(table.columns)
+        if "Decrease" in column.title or (column.title.endswith("lost") and column.digits == 1)
+    ]
+    assert len(percent) > 100
+    assert set(percent) == {None}
 
 
 def test_one_seed_alone(plan):

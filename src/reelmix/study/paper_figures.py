@@ -195,7 +195,7 @@ def _figure9(plan: Plan, found: Found) -> Section:
             )
         )
         tables.append(_decreases(protocol, outcomes))
-        lost = {name: decrease(row[0], row[-1], "recall@10") for name, row in outcomes.items()}
+        lost = {name: decrease(row[0], row[-1], metric="recall@10") for name, row in outcomes.items()}
         text.append(
             f"Protocol {protocol!r}: at 100 % "
             + ", ".join(
@@ -223,7 +223,7 @@ def _decreases(protocol: Protocol, outcomes: Mapping[str, Sequence[Sequence[Outc
             (
                 NAMES[name],
                 written(metric),
-                *(decrease(row[0], ours, metric) for ours in row[1:]),
+                *(decrease(row[0], ours, metric=metric) for ours in row[1:]),
                 *(
                     PUBLISHED_FIG9_DECREASE[data].get(name) if protocol == "edges" else None
                     for data in ("tiktok", "movielens")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -139,13 +140,16 @@ def estimate(outcomes: Sequence[Outcome], metric: str) -> Estimate:
     return Estimate.of([outcome.metrics["test"][metric] for outcome in outcomes])
 
 
-def decrease(whole: Sequence[Outcome], lost: Sequence[Outcome], metric: str) -> Estimate | None:
-    """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose."""
-    pairs = [
-        (full.metrics["test"][metric], less.metrics["test"][metric])
-        for full, less in zip(whole, lost, strict=True)
-    ]
-    found = [100 * (1 - less / full) for full, less in pairs if full]
+def decrease(whole: Sequence[Outcome], *lost: Sequence[Outcome], metric: str) -> Estimate | None:
+    """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose.
+
+    Args:
+        whole: with nothing lost, one for each seed.
+        lost: the same seeds, once for each way in which something was lost: the mean is taken.
+        metric: of the test part.
+    """
+    tests = [[outcome.metrics["test"][metric] for outcome in ours] for ours in (whole, *lost)]
+    found = [100 * (1 - mean(less) / full) for full, *less in zip(*tests, strict=True) if full]
     return Estimate.of(found) if found else None
 
 

@@ -13,9 +13,11 @@ from reelmix.study.plan import NAMES, Exhibit, Found, Plan, decrease, estimate, 
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
 from reelmix.study.strategies import (
+    AHEAD,
     METRIC,
     Measured,
     Rows,
+    ahead,
     decreases,
     lines,
     measured,
@@ -62,27 +64,31 @@ def _curves(plan: Plan, found: Found) -> Section:
                 outcomes = measured(_losing(plan, model, modality, pattern), found)
                 ours.append(outcomes)
                 texts = (NAMES[model], modality, PATTERNS[pattern])
-                rows += [Row((*texts, name, *decreases(outcomes, name))) for name in outcomes]
+                rows += [Row((*texts, name, *decreases([outcomes], name))) for name in outcomes]
                 if len(outcomes) > 1:
                     figures.append(_curve(plan, modality, pattern, outcomes, model))
             masked = {NAMES[model]: ours[-1]["mask"] for model, ours in losses.items()}
             figures.append(_curve(plan, modality, pattern, masked))
-    table = Table(
-        "missing",
-        "Decrease of Recall@20 in percent when items lack one modality",
-        (
-            Column("Model"),
-            Column("Modality"),
-            Column("Which items"),
-            Column("Strategy"),
-            *(Column(f"{rate:.0%} lost", 1, "number") for rate in rates_of(plan, RATES)[1:]),
+    title = "Decrease of Recall@20 in percent when items lack one modality"
+    lost = tuple(Column(f"{rate:.0%} lost", 1, "number") for rate in rates_of(plan, RATES)[1:])
+    means = Table(
+        "missing_mean",
+        f"{title}, mean over the modalities and which items",
+        (Column("Model"), Column("Strategy"), *lost, AHEAD),
+        tuple(
+            Row((NAMES[model], name, *decreases(ours, name), ahead(ours, name)))
+            for model, ours in losses.items()
+            for name in ours[0]
         ),
-        tuple(rows),
         notes(plan),
     )
+    each = (Column("Model"), Column("Modality"), Column("Which items"), Column("Strategy"))
+    table = Table("missing", title, (*each, *lost), tuple(rows), notes(plan))
     several = len(strategies_of(plan)) > 1
     text = [verdict(model, ours) for model, ours in losses.items() if several]
-    return Section("missing", "One modality, more and more items", tuple(text), (table,), tuple(figures))
+    return Section(
+        "missing", "One modality, more and more items", tuple(text), (means, table), tuple(figures)
+    )
 
 
 def _curve(
@@ -129,7 +135,7 @@ def _serving(plan: Plan, found: Found) -> Section:
                         name,
                         estimate(whole[name], METRIC),
                         estimate(ours, METRIC),
-                        decrease(whole[name], ours, METRIC),
+                        decrease(whole[name], ours, metric=METRIC),
                     )
                 )
             )
@@ -171,7 +177,7 @@ def _paper(plan: Plan, found: Found) -> Section:
     for name, cells in _edges(plan).items():
         whole, less = (found(some) for some in cells)
         rows.append(
-            Row((name, estimate(whole, METRIC), estimate(less, METRIC), decrease(whole, less, METRIC)))
+            Row((name, estimate(whole, METRIC), estimate(less, METRIC), decrease(whole, less, metric=METRIC)))
         )
     published = PUBLISHED_FIG9_DECREASE["tiktok"]["dualgnn"]
     table = Table(

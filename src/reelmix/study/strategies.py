@@ -113,7 +113,9 @@ def strategies(plan: Plan, found: Found) -> Section:
         )
         for name, row in outcomes.items():
             levels = (estimate(ours, METRIC) for ours in row)
-            rows.append(Row((NAMES[model], name, *levels, *decreases(outcomes, name))))
+            rows.append(
+                Row((NAMES[model], name, *levels, *decreases([outcomes], name), ahead([outcomes], name)))
+            )
         text.append(verdict(model, [outcomes]))
     table = Table(
         "strategies",
@@ -123,6 +125,7 @@ def strategies(plan: Plan, found: Found) -> Section:
             Column("Strategy"),
             *(Column(f"{rate:.0%} lost", 4, "number") for rate in rates),
             *(Column(f"Decrease at {rate:.0%}, in %", 1, "number") for rate in rates[1:]),
+            AHEAD,
         ),
         tuple(rows),
         notes(plan),
@@ -141,9 +144,21 @@ def notes(plan: Plan) -> tuple[str, ...]:
     return (*([dropout] if "dropout" in strategies_of(plan) else []), _FROM_MASK, seeds_note(plan))
 
 
-def decreases(outcomes: Measured, strategy: str) -> list[Estimate | None]:
-    """What a strategy loses at each rate above 0, in percent of what mask has with nothing lost."""
-    return [decrease(outcomes["mask"][0], ours, METRIC) for ours in outcomes[strategy][1:]]
+AHEAD = Column("Ahead of mask on validation", 4, "number")
+"""By how much a strategy ranks better than mask, mean over all rates and all that was lost."""
+
+
+def decreases(losses: Sequence[Measured], strategy: str) -> list[Estimate | None]:
+    """What a strategy loses at each rate above 0, in percent of what mask has with nothing lost.
+
+    Args:
+        losses: what came of each strategy, one for each way in which modalities were lost: the mean is taken.
+        strategy: which.
+    """
+    return [
+        decrease(losses[0]["mask"][0], *lost, metric=METRIC)
+        for lost in zip(*(outcomes[strategy][1:] for outcomes in losses), strict=True)
+    ]
 
 
 def verdict(model: str, losses: Sequence[Measured]) -> str:
@@ -153,11 +168,11 @@ def verdict(model: str, losses: Sequence[Measured]) -> str:
         model: whose.
         losses: what came of each strategy, one for each way in which modalities were lost.
     """
-    ahead = {name: _ahead_of_mask(losses, name) for name in losses[0] if name != "mask"}
-    best = max(ahead, key=lambda name: ahead[name].mean, default="mask")
-    if best == "mask" or ahead[best].mean <= 0:
+    leads = {name: lead for name in losses[0] if (lead := ahead(losses, name))}
+    best = max(leads, key=lambda name: leads[name].mean, default="mask")
+    if best == "mask" or leads[best].mean <= 0:
         return f"{NAMES[model]}: on validation no other strategy ranks better than mask."
-    lead = ahead[best]
+    lead = leads[best]
     if lead.spread is None:
         sure = f"{lead.mean:.4f}, of one seed alone"
     else:
@@ -172,8 +187,13 @@ def verdict(model: str, losses: Sequence[Measured]) -> str:
     )
 
 
-def _ahead_of_mask(losses: Sequence[Measured], strategy: str) -> Estimate:
-    """By how much a strategy's validation metric is above that of mask: mean over all losses, by seed."""
+def ahead(losses: Sequence[Measured], strategy: str) -> Estimate | None:
+    """By how much a strategy's validation metric is above that of mask: mean over all losses, by seed.
+
+    None for mask.
+    """
+    if strategy == "mask":
+        return None
     differences = [
         [ours.metrics["validation"][METRIC] - mask.metrics["validation"][METRIC] for ours, mask in pairs]
         for outcomes in losses
@@ -186,5 +206,5 @@ def _ahead_of_mask(losses: Sequence[Measured], strategy: str) -> Estimate:
 
 
 def _mean_change(losses: Sequence[Measured], strategy: str) -> str:
-    found = [one.mean for outcomes in losses for one in decreases(outcomes, strategy) if one]
+    found = [one.mean for one in decreases(losses, strategy) if one]
     return changed(mean(found)) if found else "had nothing to lose"
