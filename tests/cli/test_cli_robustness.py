@@ -7,7 +7,7 @@ import pytest
 
 FAST = ["--seeds", "1", "--epochs", "1", "--batch-size", "4096"]
 STRATEGIES = ("mask", "mean", "dropout")
-FIGURES = {"strategies_vbpr"} | {
+FIGURES = {"strategies_vbpr", "missing_mean_vbpr"} | {
     f"missing_{modality}_{pattern}{model}"
     for modality in ("visual", "acoustic", "textual")
     for pattern in ("random", "unpopular", "newest")

@@ -209,7 +209,7 @@ def losing(study, model, modality, pattern, changes, rates=(0.3, 0.6, 0.9)):
 def test_curves_of_one_modality(study):
     table = study.table("missing")
     rows = iter(table.rows)
-    x, figures = (0.0, 0.3, 0.6, 0.9), []
+    x, figures = (0.0, 0.3, 0.6, 0.9), [f"missing_mean_{model}" for model in MODELS]
     assert [column.title for column in table.columns] == [
         "Model", "Modality", "Which items", "Strategy", "30% lost", "60% lost", "90% lost",
     ]  # fmt: skip
@@ -254,6 +254,13 @@ def test_means_of_the_curves(study):
                 each = [decreases(outcomes["mask"][0], outcomes[how][place]) for outcomes in losses]
                 check(cell, [mean(by_seed) for by_seed in zip(*each, strict=True)])
             check_ahead(ahead, how, losses)
+        chart = study.chart("missing", f"missing_mean_{model}")
+        assert [series.name for series in chart.series] == list(STRATEGIES)
+        for series in chart.series:
+            for place, (value, spread) in enumerate(zip(series.values, series.spread, strict=True)):
+                each = [found(outcomes[series.name][place]) for outcomes in losses]
+                by_seed = [mean(ours) for ours in zip(*each, strict=True)]
+                assert (value, spread) == (pytest.approx(mean(by_seed)), pytest.approx(stdev(by_seed)))
     assert not list(rows)
 
 
@@ -288,7 +295,7 @@ def test_without_timestamps_nothing_is_new(plan):
     assert not [cell for cell in cells_of(ROBUSTNESS, timeless) if cell.protocol == "newest"]
     section = imagined(timeless, drawn, ("missing",)).sections["missing"]
     assert {row.cells[2] for row in section.tables[1].rows} == {"any items", "unpopular items first"}
-    assert len(section.figures) == 6 * 4
+    assert len(section.figures) == 3 + 6 * 4
 
 
 # Gone at serving, and the paper's protocol
@@ -358,7 +365,7 @@ def test_strategies_that_are_asked_for(plan, asked):
     trained_with = {"mask", "dropout"} & set(names)
     assert {row.cells[2] for row in study.table("serving").rows} == trained_with
     assert {row.cells[0] for row in study.table("edges").rows} == trained_with
-    assert len(study.sections["missing"].figures) == 9 * (4 if len(names) > 1 else 1)
+    assert len(study.sections["missing"].figures) == (3 + 9 * 4 if len(names) > 1 else 9)
 
 
 @pytest.mark.parametrize("rates", [(0.9,), (0.25, 1.0)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reelmix.study.cells import Cell, Outcome
+from reelmix.study.cells import Cell
 from reelmix.study.figure import Figure
 from reelmix.study.missing import Pattern
 from reelmix.study.paper_tables import seeds_note
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan, decrease, estimate, whiskers
 from reelmix.study.published import PUBLISHED_FIG9_DECREASE
 from reelmix.study.report import Section
+from reelmix.study.statistics import Estimate
 from reelmix.study.strategies import (
     AHEAD,
     METRIC,
@@ -19,6 +20,7 @@ from reelmix.study.strategies import (
     Rows,
     ahead,
     decreases,
+    levels,
     lines,
     measured,
     models_of,
@@ -66,9 +68,11 @@ def _curves(plan: Plan, found: Found) -> Section:
                 texts = (NAMES[model], modality, PATTERNS[pattern])
                 rows += [Row((*texts, name, *decreases([outcomes], name))) for name in outcomes]
                 if len(outcomes) > 1:
-                    figures.append(_curve(plan, modality, pattern, outcomes, model))
-            masked = {NAMES[model]: ours[-1]["mask"] for model, ours in losses.items()}
+                    figures.append(_curve(plan, modality, pattern, levels([outcomes]), model))
+            masked = {NAMES[model]: levels(ours[-1:])["mask"] for model, ours in losses.items()}
             figures.append(_curve(plan, modality, pattern, masked))
+    if len(strategies_of(plan)) > 1:
+        figures = [_mean_curve(plan, model, ours) for model, ours in losses.items()] + figures
     title = "Decrease of Recall@20 in percent when items lack one modality"
     lost = tuple(Column(f"{rate:.0%} lost", 1, "number") for rate in rates_of(plan, RATES)[1:])
     means = Table(
@@ -92,7 +96,7 @@ def _curves(plan: Plan, found: Found) -> Section:
 
 
 def _curve(
-    plan: Plan, modality: str, pattern: Pattern, rows: Mapping[str, list[list[Outcome]]], model: str = ""
+    plan: Plan, modality: str, pattern: Pattern, rows: Mapping[str, Sequence[Estimate]], model: str = ""
 ) -> Figure:
     """The strategies of a model, or, without one, all models with mask."""
     title = f"{NAMES[model]}, Recall@20" if model else "Recall@20"
@@ -102,6 +106,16 @@ def _curve(
         f"Share of the items with {modality} that lost it, content and edges, before training"
         f"{'' if model else '; mask'}. {whiskers(plan, 'bands')}",
         lines(f"items that lost {modality}", rates_of(plan, RATES), rows),
+    )
+
+
+def _mean_curve(plan: Plan, model: str, losses: Sequence[Measured]) -> Figure:
+    return Figure(
+        f"missing_mean_{model}",
+        f"{NAMES[model]}, Recall@20 when items lack one modality",
+        "Share of the items with a modality that lost it, content and edges, before training; mean over the "
+        f"modalities and over which items lose them first. {whiskers(plan, 'bands')}",
+        lines("items that lost a modality", rates_of(plan, RATES), levels(losses)),
     )
 
 

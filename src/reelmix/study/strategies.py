@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.figure import Figure, Lines, Series
 from reelmix.study.paper_tables import seeds_note
-from reelmix.study.plan import NAMES, Found, Plan, changed, decrease, estimate, whiskers
+from reelmix.study.plan import NAMES, Found, Plan, changed, decrease, whiskers
 from reelmix.study.report import Section
 from reelmix.study.statistics import Estimate
 from reelmix.study.table import Column, Row, Table
@@ -48,13 +48,16 @@ def rates_of(plan: Plan, usual: tuple[float, ...]) -> tuple[float, ...]:
     return (0.0, *(usual if plan.rates is None else plan.rates))
 
 
-def lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Sequence[Outcome]]]) -> Lines:
+def lines(label: str, x: Sequence[float], rows: Mapping[str, Sequence[Estimate]]) -> Lines:
     """A line a row, with the spread over seeds."""
-    series: list[Series] = []
-    for name, row in rows.items():
-        estimates = [estimate(ours, METRIC) for ours in row]
-        spread = tuple(one.spread for one in estimates) if len(row[0]) > 1 else None
-        series.append(Series(name, tuple(one.mean for one in estimates), spread))
+    series = [
+        Series(
+            name,
+            tuple(one.mean for one in row),
+            tuple(one.spread for one in row) if row[0].n > 1 else None,
+        )
+        for name, row in rows.items()
+    ]
     return Lines(tuple(x), label, tuple(series), "Recall@20", percent_x=True, bands=True)
 
 
@@ -102,20 +105,20 @@ def strategies(plan: Plan, found: Found) -> Section:
     rates = rates_of(plan, RATES)
     for model in models_of(plan):
         outcomes = measured(treated(plan, model), found)
+        reached = levels([outcomes])
         figures.append(
             Figure(
                 f"strategies_{model}",
                 f"{NAMES[model]}: ways of treating a modality that an item lacks",
                 "Each of the chosen items lost one modality, content and edges; at 100 % every item lacks "
                 "one. " + whiskers(plan, "bands"),
-                lines("items that lost a modality", rates, outcomes),
+                lines("items that lost a modality", rates, reached),
             )
         )
-        for name, row in outcomes.items():
-            levels = (estimate(ours, METRIC) for ours in row)
-            rows.append(
-                Row((NAMES[model], name, *levels, *decreases([outcomes], name), ahead([outcomes], name)))
-            )
+        rows += [
+            Row((NAMES[model], name, *row, *decreases([outcomes], name), ahead([outcomes], name)))
+            for name, row in reached.items()
+        ]
         text.append(verdict(model, [outcomes]))
     table = Table(
         "strategies",
@@ -148,13 +151,26 @@ AHEAD = Column("Ahead of mask on validation", 4, "number")
 """By how much a strategy ranks better than mask, mean over all rates and all that was lost."""
 
 
-def decreases(losses: Sequence[Measured], strategy: str) -> list[Estimate | None]:
-    """What a strategy loses at each rate above 0, in percent of what mask has with nothing lost.
+def levels(losses: Sequence[Measured]) -> dict[str, list[Estimate]]:
+    """Recall@20 of each strategy at each rate, from 0 on.
 
     Args:
-        losses: what came of each strategy, one for each way in which modalities were lost: the mean is taken.
-        strategy: which.
+        losses: what came of each strategy, one for each way in which modalities were lost: the mean is taken,
+            seed by seed.
     """
+
+    def level(ours: Iterable[Sequence[Outcome]]) -> Estimate:
+        by_seed = zip(*ours, strict=True)
+        return Estimate.of(mean(outcome.metrics["test"][METRIC] for outcome in one) for one in by_seed)
+
+    return {
+        name: [level(ours) for ours in zip(*(outcomes[name] for outcomes in losses), strict=True)]
+        for name in losses[0]
+    }
+
+
+def decreases(losses: Sequence[Measured], strategy: str) -> list[Estimate | None]:
+    """What a strategy loses at each rate above 0, in percent of mask with nothing lost: mean over losses."""
     return [
         decrease(losses[0]["mask"][0], *lost, metric=METRIC)
         for lost in zip(*(outcomes[strategy][1:] for outcomes in losses), strict=True)
