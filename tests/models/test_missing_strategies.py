@@ -27,7 +27,7 @@ from reelmix.models.content import make_content
 
 WAYS = ("mask", "zero", "mean", "neighbours", "propagation", "pagerank")
 MULTIMODAL = ("dualgnn", "mmgcn", "vbpr")
-DEFAULT = {"dualgnn": "neighbours", "mmgcn": "mask", "vbpr": "mask"}
+DEFAULT = {"dualgnn": "pagerank", "mmgcn": "mask", "vbpr": "mask"}
 """What ranked better than mask on validation beyond its spread on both data sets, or mask; see missing.md."""
 WORDS = FeatureTable(pl.Series([1, 1, 4]), np.array([0, 2, 1]), "words", kind="bag", n_tokens=3)
 

@@ -61,11 +61,11 @@ class DualGNNConfig(Settings):
     """Adds a trained vector for each item and modality to its content. The paper has none; on TikTok the best
     trials of the search have none, on the simulated sample they rank a little better."""
 
-    missing: Missing = "neighbours"
+    missing: Missing = "pagerank"
     """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
-    items with common users have (neighbours, propagation, pagerank). Where items lost one modality or
-    another, neighbours validated better than mask on TikTok and on the simulated sample, beyond its spread
-    over seeds; what is filled in is flagged."""
+    items with common users have (neighbours, propagation, pagerank). pagerank validated better than
+    mask wherever items lost modalities, on TikTok and on the simulated sample, beyond its spread over seeds;
+    what is filled in is flagged."""
 
     modality_dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
@@ -91,11 +91,11 @@ class DualGNN(Model):
     :math:`u \leftarrow u + \sum_{u'} w_{u,u'} u'`, :math:`w` the mean (6) or the softmax of common items (7).
     Items are :math:`i^* = \sum_m i_m` (8), the score is :math:`u^* \cdot i^*` (9).
 
-    What an item lacks is filled in from the items that the same people watch, and then takes part like any
-    other, unless ``missing`` says otherwise: with ``mask`` the item has no edges in that modality's graph and
-    adds nothing to its sums. Where ``split`` says that an item has only lost its edges, its content and id
-    stay at layer 0. With ``modality_dropout``, items are zero at every layer of the modalities that are
-    hidden on a step, and degrees stay as they are.
+    What an item lacks is filled in from the items near to it in what people watch, and then takes part like
+    any other, unless ``missing`` says otherwise: with ``mask`` the item has no edges in that modality's
+    graph and adds nothing to its sums. Where ``split`` says that an item has only lost its edges, its
+    content and id stay at layer 0. With ``modality_dropout``, items are zero at every layer of the
+    modalities that are hidden on a step, and degrees stay as they are.
 
     Parameters: ``preference`` (user, modality, dim) is :math:`u_m^{(0)}`; ``alpha`` (user, modality);
     ``item_id`` (item, modality, dim), added to the content in :math:`i_m^{(0)}`; ``content.<modality>``;
