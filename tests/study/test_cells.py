@@ -106,6 +106,20 @@ def test_equal_cells_have_equal_keys_however_they_are_written():
     assert other.key("data") == cell().key("data")
 
 
+def test_a_changed_default_is_another_cell(monkeypatch):
+    """Or a study would go on from what another default gave."""
+    plain, other = cell("vbpr").key("data"), cell().key("data")
+    assert cell("vbpr", settings={**SMALL, "missing": "mask"}).key("data") == plain
+
+    class Changed(MODELS["vbpr"].Config):
+        missing: str = "mean"
+
+    monkeypatch.setattr(MODELS["vbpr"], "Config", Changed)
+    assert cell("vbpr").key("data") != plain
+    assert cell("vbpr", settings={**SMALL, "missing": "mask"}).key("data") == plain
+    assert cell().key("data") == other
+
+
 def test_every_field_of_a_cell_is_in_its_key():
     assert set(Cell.__dataclass_fields__) == {
         "model", "settings", "training", "rng", "modalities", "protocol", "ratio", "modality", "vectors",

@@ -18,7 +18,7 @@ from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
 from reelmix.evaluation import Evaluation, EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest
-from reelmix.models import FLOORS, Model, model_class
+from reelmix.models import FLOORS, MODELS, Model, model_class
 from reelmix.recommender.fit import fit
 from reelmix.recommender.shares import modality_shares
 from reelmix.study.cold import Cold, ColdProtocol, measure_cold_items, measure_cold_users
@@ -57,8 +57,14 @@ class Cell:
     alone: bool = False
 
     def key(self, data: str) -> str:
-        """The name of its folder: a hash of all that it depends on, with ``data`` for the split."""
-        return digest(data, json.dumps(self.as_dict(), sort_keys=True))[:20]
+        """The name of its folder: a hash of all that it depends on, with ``data`` for the split.
+
+        The model's defaults are part of it: where one changes, nothing is taken for what it was before.
+        """
+        known = (MODELS | FLOORS).get(self.model)
+        defaults = known.Config().model_dump(mode="json") if known else {}
+        content = {**self.as_dict(), "settings": {**defaults, **self.settings}}
+        return digest(data, json.dumps(content, sort_keys=True))[:20]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
