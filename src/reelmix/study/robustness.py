@@ -60,6 +60,7 @@ def _curves(plan: Plan, found: Found) -> Section:
     rows: list[Row] = []
     figures: list[Figure] = []
     losses: dict[str, list[Measured]] = {model: [] for model in models_of(plan)}
+    several = len(strategies_of(plan)) > 1
     for modality in plan.split.dataset.modalities:
         for pattern in _patterns(plan):
             for model, ours in losses.items():
@@ -67,11 +68,11 @@ def _curves(plan: Plan, found: Found) -> Section:
                 ours.append(outcomes)
                 texts = (NAMES[model], modality, PATTERNS[pattern])
                 rows += [Row((*texts, name, *decreases([outcomes], name))) for name in outcomes]
-                if len(outcomes) > 1:
+                if several:
                     figures.append(_curve(plan, modality, pattern, levels([outcomes]), model))
             masked = {NAMES[model]: levels(ours[-1:])["mask"] for model, ours in losses.items()}
             figures.append(_curve(plan, modality, pattern, masked))
-    if len(strategies_of(plan)) > 1:
+    if several:
         figures = [_mean_curve(plan, model, ours) for model, ours in losses.items()] + figures
     title = "Decrease of Recall@20 in percent when items lack one modality"
     lost = tuple(Column(f"{rate:.0%} lost", 1, "number") for rate in rates_of(plan, RATES)[1:])
@@ -88,7 +89,6 @@ def _curves(plan: Plan, found: Found) -> Section:
     )
     each = (Column("Model"), Column("Modality"), Column("Which items"), Column("Strategy"))
     table = Table("missing", title, (*each, *lost), tuple(rows), notes(plan))
-    several = len(strategies_of(plan)) > 1
     text = [verdict(model, ours) for model, ours in losses.items() if several]
     return Section(
         "missing", "One modality, more and more items", tuple(text), (means, table), tuple(figures)
