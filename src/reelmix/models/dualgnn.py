@@ -63,9 +63,9 @@ class DualGNNConfig(Settings):
 
     missing: Missing = "pagerank"
     """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
-    items with common users have (neighbours, propagation, pagerank). pagerank validated better than
-    mask wherever items lost modalities, on TikTok and on the simulated sample, beyond its spread over seeds;
-    what is filled in is flagged."""
+    items with common users have (neighbours, propagation, pagerank). Where items lost modalities,
+    pagerank validated better than mask on average, on TikTok and on the simulated sample, beyond its spread
+    over seeds; what is filled in is flagged."""
 
     modality_dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the items' modalities hidden at each training step, from 0 to below 1; an item keeps at least
