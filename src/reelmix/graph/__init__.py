@@ -6,4 +6,5 @@ from reelmix.graph.cooccurrence import UserGraph as UserGraph
 from reelmix.graph.cooccurrence import user_graph as user_graph
 from reelmix.graph.filling import Missing as Missing
 from reelmix.graph.filling import filled as filled
+from reelmix.graph.lookalikes import lookalike_graph as lookalike_graph
 from reelmix.graph.sparse import SparseMatrix as SparseMatrix

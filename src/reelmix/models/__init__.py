@@ -13,11 +13,13 @@ from reelmix.models.lightgcn import LightGCN as LightGCN
 from reelmix.models.lr_gccf import LRGCCF as LRGCCF
 from reelmix.models.mmgcn import MMGCN as MMGCN
 from reelmix.models.popularity import Popularity as Popularity
+from reelmix.models.reelmix import Reelmix as Reelmix
+from reelmix.models.reelmix import ReelmixConfig as ReelmixConfig
 from reelmix.models.star_gcn import STARGCN as STARGCN
 from reelmix.models.vbpr import VBPR as VBPR
 
 MODELS: dict[str, type[Model]] = {
-    model.name: model for model in (DualGNN, LightGCN, LRGCCF, MMGCN, STARGCN, VBPR)
+    model.name: model for model in (Reelmix, DualGNN, LightGCN, LRGCCF, MMGCN, STARGCN, VBPR)
 }
 """Every model by the name it has on the command line."""
 

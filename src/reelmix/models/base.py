@@ -59,12 +59,21 @@ class Induction:
         edges: which items have edges in which graph.
         refinement: what each user adds to those whose neighbour they are; None without a user graph.
         neighbours: the weights (user, user) of the user graph; None without one.
+        directions: of each item's content, from which a user's emphasis follows; None where it does not.
     """
 
     passes: Float[Tensor, "item graph dim"]
     edges: Bool[np.ndarray, "item graph"]
     refinement: Float[Tensor, "user dim"] | None = None
     neighbours: csr_array | None = None
+    directions: Float[Tensor, "item modality dim"] | None = None
+
+
+class ModelSettings(Settings):
+    """Settings of a model that is trained."""
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {}
+    """What of :class:`reelmix.training.config.TrainingConfig` is another number for this model, if not said."""
 
 
 class Configured:

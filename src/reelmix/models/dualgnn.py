@@ -16,18 +16,26 @@ from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.graph import Missing, SparseMatrix, filled, user_graph
 from reelmix.graph.cooccurrence import Aggregation
-from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier, xavier_tables
+from reelmix.models.base import (
+    Batch,
+    Embeddings,
+    Induction,
+    Model,
+    ModelSettings,
+    seeded,
+    xavier,
+    xavier_tables,
+)
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr, squared_norm_of_rows
 from reelmix.models.propagation import ModalityPropagation
-from reelmix.settings import Settings
 
 Construction = Literal["sum", "concatenation", "maximum"]
 Emphasis = Literal["learned", "mean"]
 
 
-class DualGNNConfig(Settings):
+class DualGNNConfig(ModelSettings):
     """Settings of DualGNN. The defaults are the paper's where it names one."""
 
     embedding_size: int = Field(64, ge=1)

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
-from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Induction, Model, ModelSettings, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import Settings
 
 
-class LightGCNConfig(Settings):
+class LightGCNConfig(ModelSettings):
     """Settings of LightGCN; the defaults are its paper's."""
 
     embedding_size: int = Field(64, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -43,3 +44,21 @@ def squared_norm_of_rows(
         for table in tables:
             total = total + functional.embedding(rows, table.flatten(1)).square().sum()
     return total / len(batch.users)
+
+
+def sampled_softmax(
+    positive: Float[Tensor, " triple"], candidates: Float[Tensor, "triple candidate"], n_items: int
+) -> Float[Tensor, " triple"]:
+    """Cross-entropy of each positive among all items, of which the candidates are a uniform sample.
+
+    ``ln(exp(positive) + (n_items / candidates) sum exp(candidate)) - positive``: the sum over the sample
+    stands for the sum over all items (Jean et al., "On Using Very Large Target Vocabulary for Neural Machine
+    Translation", ACL 2015, with a uniform proposal). A candidate of -inf takes no part.
+
+    Args:
+        positive: score of each triple's observed item.
+        candidates: scores of the sampled items for each triple's user.
+        n_items: how many items the sample stands for.
+    """
+    others = torch.logsumexp(candidates, dim=1) + math.log(n_items / candidates.shape[1])
+    return torch.logaddexp(positive, others) - positive

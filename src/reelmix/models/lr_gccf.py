@@ -13,12 +13,11 @@ from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import Settings
 
 
-class LRGCCFConfig(Settings):
+class LRGCCFConfig(ModelSettings):
     """Settings of LR-GCCF."""
 
     embedding_size: int = Field(64, ge=1)

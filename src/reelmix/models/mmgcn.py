@@ -13,14 +13,13 @@ from torch.nn import functional
 from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
+from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import Settings
 
 
-class MMGCNConfig(Settings):
+class MMGCNConfig(ModelSettings):
     """Settings of MMGCN."""
 
     embedding_size: int = Field(64, ge=1)

@@ -12,12 +12,11 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import Settings
 
 
-class STARGCNConfig(Settings):
+class STARGCNConfig(ModelSettings):
     """Settings of STAR-GCN."""
 
     embedding_size: int = Field(64, ge=1)

@@ -13,6 +13,7 @@ from pydantic import Field
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
+from reelmix.models.base import ModelSettings
 from reelmix.settings import Settings, read_toml
 from reelmix.training.config import TrainingConfig
 
@@ -51,7 +52,7 @@ class Experiment:
     @classmethod
     def read(
         cls,
-        configs: Mapping[str, type[Settings]],
+        configs: Mapping[str, type[ModelSettings]],
         *,
         file: Path | None = None,
         model: str | None = None,
@@ -100,6 +101,7 @@ class Experiment:
             "run": RunOptions,
         }
         chosen = {section: dict(tables.get(section, {})) for section in classes} | {"model": own}
+        chosen["training"] = {**configs[name].training_defaults, **chosen["training"]}
         for key, value in (flags or {}).items():
             section = next((s for s, c in classes.items() if key in c.model_fields), None)
             if section is None:

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender.recommender import Recommendation, Recommender, unit
-from reelmix.recommender.run import Vectors
+from reelmix.recommender.run import Run
+from reelmix.recommender.tastes import co_watchers
 
 ALIKE = 3
 """Watched items that are named for each modality."""
@@ -164,7 +165,7 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
     """What the user and each neighbour add, the user first."""
     run, vectors = recommender.run, recommender.vectors
     seen = recommender.training
-    others, weights = _neighbours(vectors, user)
+    others, weights = _neighbours(run, user)
     common = np.asarray(seen[others] @ seen[[user]].T.toarray())[:, 0]
     tastes = np.zeros((0, vectors.users.shape[1]))
     if vectors.refinement is not None:
@@ -184,11 +185,11 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
     return (source(None, 1.0, int(seen[[user]].sum()), own), *found)
 
 
-def _neighbours(
-    vectors: Vectors, user: int
-) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
+def _neighbours(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
     """Rows and weights of the users who refine this one."""
-    graph = vectors.neighbours
+    graph = run.vectors.neighbours
+    if run.manifest["model"] == "reelmix":
+        return co_watchers(run, user)
     if graph is None:
         return np.zeros(0, np.int64), np.zeros(0)
     part = slice(graph.indptr[user], graph.indptr[user + 1])

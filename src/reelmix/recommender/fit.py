@@ -64,7 +64,7 @@ def fit(
         ConfigError: an unknown setting, ``resume`` without ``out``, or a device that is not there.
     """
     if training is None:
-        training = TrainingConfig.read(settings, where="fit")
+        training = TrainingConfig.read({**model.config.training_defaults, **settings}, where="fit")
     elif settings:
         training = TrainingConfig.read({**training.model_dump(), **settings}, where="fit")
     _require_device(device)
@@ -195,6 +195,7 @@ def _vectors(model: Model, split: Split) -> Vectors:
     parts = {name: part.cpu().numpy() for name, part in embeddings.item_parts.items()}
     present = [dataset.has(name) for name in parts]
     emphasis, refinement = embeddings.emphasis, induction.refinement if induction else None
+    directions = induction.directions if induction else None
     return Vectors(
         embeddings.users.cpu().numpy(),
         embeddings.items.cpu().numpy(),
@@ -205,6 +206,7 @@ def _vectors(model: Model, split: Split) -> Vectors:
         induction.edges if induction else None,
         None if refinement is None else refinement.cpu().numpy(),
         induction.neighbours if induction else None,
+        None if directions is None else directions.cpu().numpy(),
     )
 
 

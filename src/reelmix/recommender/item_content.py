@@ -1,13 +1,15 @@
-"""From the features of new items to their parts of item vectors, in NumPy, as the models do in training."""
+"""From the features of new items to their vectors, in NumPy, as the models do in training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
+from reelmix.data.interactions import TRAIN
 from reelmix.recommender.run import Run
 
 LEAKY_SLOPE = 0.01
@@ -16,21 +18,60 @@ LEAKY_SLOPE = 0.01
 Parts = dict[str, Float32[np.ndarray, "new _"]]
 
 
-def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
-    """Layer 0 is all there is (eqs. 1 and 2 without neighbours)."""
-    return contents
+@dataclass(frozen=True)
+class ItemVectors:
+    """What a model makes of new items.
+
+    Attributes:
+        items: their vectors.
+        parts: what each modality adds to them.
+        passes, edges: what they pass on to somebody who watched them, and in which graphs; None for models
+            that take in no new users.
+    """
+
+    items: Float32[np.ndarray, "new dim"]
+    parts: Parts
+    passes: Float32[np.ndarray, "new graph dim"] | None = None
+    edges: Bool[np.ndarray, "new graph"] | None = None
 
 
-def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
+def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
+    """The direction of layer 0, and the bias of the items that the fewest people watched."""
+    layer0 = np.sum(list(contents.values()), axis=0)
+    lengths = np.maximum(np.linalg.norm(layer0, axis=1, keepdims=True), 1e-12)
+    watchers = run.matrix(TRAIN).sum(axis=0)
+    fewest = watchers == watchers[watchers > 0].min()
+    bias = np.full((len(layer0), 1), run.weights["bias"][fewest].mean(), np.float32)
+    zero = np.zeros_like(bias)
+    parts = {name: np.concatenate([part / lengths, zero], axis=1) for name, part in contents.items()}
+    assert run.vectors.passes is not None
+    passes = np.zeros((len(layer0), *run.vectors.passes.shape[1:]), np.float32)
+    passes[:, 0] = layer0
+    items = np.concatenate([layer0 / lengths, bias], axis=1)
+    return ItemVectors(items, parts, passes, np.ones(passes.shape[:2], bool))
+
+
+def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
+    """Layer 0 is all there is (eqs. 1 and 2 without neighbours).
+
+    To somebody who watched it, who is then its only neighbour, a new item passes its layer 0 on.
+    """
+    passes = np.stack(list(contents.values()), axis=1)
+    heard = run.vectors.passes is not None and run.vectors.passes.any()
+    return ItemVectors(_summed(contents), contents, passes * bool(heard), takes_part)
+
+
+def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
     """[0, E f, c . f]."""
     width = run.settings["model"]["embedding_size"]
-    return {
+    parts = {
         name: np.concatenate([np.zeros((len(mapped), width), np.float32), mapped], axis=1)
         for name, mapped in contents.items()
     }
+    return ItemVectors(_summed(parts), parts)
 
 
-def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
+def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
     """The layers with nothing heard, and the share in the mean over the modalities that it has."""
     settings, weights = run.settings["model"], run.weights
     shares = takes_part / np.maximum(takes_part.sum(axis=1, keepdims=True), 1)
@@ -42,10 +83,15 @@ def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray) -> Parts:
                 x = x @ weights["combine"][layer, place][:, x.shape[1] :].T
             x = _leaky(x)
         parts[name] = (x * shares[:, place, None]).astype(np.float32)
-    return parts
+    return ItemVectors(_summed(parts), parts)
 
 
-PARTS: dict[str, Callable[[Run, Parts, np.ndarray], Parts]] = {
+def _summed(parts: Parts) -> Float32[np.ndarray, "new dim"]:
+    return np.sum(list(parts.values()), axis=0)
+
+
+VECTORS: dict[str, Callable[[Run, Parts, np.ndarray], ItemVectors]] = {
+    "reelmix": _reelmix,
     "dualgnn": _dualgnn,
     "mmgcn": _mmgcn,
     "vbpr": _vbpr,

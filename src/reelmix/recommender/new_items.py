@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 
 from reelmix.data.dataset import Dataset
 from reelmix.data.features import BagFeatures, DenseFeatures, Features, bag_features, dense_features
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import ConfigError, DataError, nearest
-from reelmix.recommender.item_content import PARTS, Parts, content_vectors
+from reelmix.recommender.item_content import VECTORS, ItemVectors, Parts, content_vectors
 from reelmix.recommender.run import Run, Vectors
 
 Content = Mapping[UserOrItemId, Sequence[float] | Sequence[int] | np.ndarray]
@@ -81,6 +80,7 @@ class NewItems:
 def with_items(run: Run, new: NewItems) -> Run:
     """The run with more items, whose vectors are what the model's equations give an item without neighbours.
 
+    Reelmix: the direction of ``sum_m W_m f``, and the bias of the items that the fewest people watched.
     DualGNN: ``i_m = content_m(f)`` (layer 0, no trained id). MMGCN: its maps with nothing heard from
     neighbours and no id. VBPR: ``E f`` and ``c . f`` without latent vector or bias. A modality that an item
     lacks takes no part, or is filled with zeros or the mean if the model was trained so; graphs know nothing
@@ -92,9 +92,9 @@ def with_items(run: Run, new: NewItems) -> Run:
             features of another kind, size or encoder than those of the training.
     """
     model = str(run.manifest["model"])
-    if model not in PARTS:
+    if model not in VECTORS:
         raise ConfigError(
-            expected=f"a model that knows content: {', '.join(PARTS)}",
+            expected=f"a model that knows content: {', '.join(VECTORS)}",
             found=model,
             where="add_items",
             fix="Train one of these on a dataset with features.",
@@ -112,7 +112,7 @@ def with_items(run: Run, new: NewItems) -> Run:
         contents[name], taking[name] = content_vectors(run, name, new.features.get(name), len(ids))
         taking[name] |= present[:, place]
     takes_part = np.stack(list(taking.values()), axis=1)
-    parts = PARTS[model](run, contents, takes_part)
+    vectors = VECTORS[model](run, contents, takes_part)
     items = pl.concat([run.items.ids, ids.rename("id").cast(run.items.ids.dtype)])
     table = new.table.with_columns(pl.col("item_id").cast(run.item_table["item_id"].dtype))
     return replace(
@@ -120,30 +120,27 @@ def with_items(run: Run, new: NewItems) -> Run:
         manifest={**run.manifest, "added_items": int(run.manifest.get("added_items", 0)) + len(ids)},
         items=Vocabulary(items, "item"),
         item_table=pl.concat([run.item_table, table], how="diagonal_relaxed"),
-        vectors=_extended(run.vectors, parts, present, takes_part),
+        vectors=_extended(run.vectors, vectors, present),
     )
 
 
-def _extended(
-    vectors: Vectors,
-    parts: Mapping[str, Float[np.ndarray, "new dim"]],
-    present: np.ndarray,
-    takes_part: np.ndarray,
-) -> Vectors:
-    whole = np.sum(list(parts.values()), axis=0)
-    passes, edges = vectors.passes, vectors.edges
-    if passes is not None and edges is not None:
-        # to somebody who watched it, who is then its only neighbour, a new item passes its layer 0 on
-        own = np.stack(list(parts.values()), axis=1) * bool(passes.any())
-        passes, edges = np.concatenate([passes, own]), np.concatenate([edges, takes_part])
+def _extended(known: Vectors, new: ItemVectors, present: np.ndarray) -> Vectors:
+    directions = known.directions
+    if directions is not None:  # nobody's emphasis hangs on a new item
+        directions = np.concatenate([directions, np.zeros((len(present), *directions.shape[1:]), np.float32)])
     return replace(
-        vectors,
-        items=np.concatenate([vectors.items, whole]),
-        item_parts={name: np.concatenate([part, parts[name]]) for name, part in vectors.item_parts.items()},
-        present=np.concatenate([vectors.present, present]),
-        passes=passes,
-        edges=edges,
+        known,
+        items=np.concatenate([known.items, new.items]),
+        item_parts={name: np.concatenate([part, new.parts[name]]) for name, part in known.item_parts.items()},
+        present=np.concatenate([known.present, present]),
+        passes=_joined(known.passes, new.passes),
+        edges=_joined(known.edges, new.edges),
+        directions=directions,
     )
+
+
+def _joined(known: np.ndarray | None, new: np.ndarray | None) -> np.ndarray | None:
+    return None if known is None or new is None else np.concatenate([known, new])
 
 
 # What cannot be taken in

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from reelmix.data.interactions import TRAIN
 from reelmix.errors import ConfigError
 from reelmix.recommender.run import Run
+from reelmix.recommender.tastes import tastes
 
 
 def fold_in(
@@ -25,7 +26,7 @@ def fold_in(
     refines, the vector is zero.
 
     Args:
-        run: of DualGNN or LightGCN.
+        run: of DualGNN or LightGCN; or of Reelmix, whose users all are what they watched (:mod:`tastes`).
         histories: (history, item), a stored cell for each watched item.
         apart_from: for each history a user row that is not taken for its neighbour, because the history is
             theirs; -1 for nobody.
@@ -36,12 +37,14 @@ def fold_in(
     vectors, settings = run.vectors, run.settings.get("model", {})
     if vectors.passes is None or vectors.edges is None:
         raise ConfigError(
-            expected="a model that can take in a new user: dualgnn or lightgcn",
+            expected="a model that can take in a new user: reelmix, dualgnn or lightgcn",
             found=str(run.manifest["model"]),
             where="history",
             fix="Train one of these, or train again with the new user's interactions.",
         )
     histories = _ones(histories)
+    if run.manifest["model"] == "reelmix":
+        return tastes(run, histories)
     heard = np.stack(
         [
             _mean_by_root(histories, vectors.edges[:, place], vectors.passes[:, place])

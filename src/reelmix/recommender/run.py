@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from reelmix.recommender.recommender import Recommender
 
 RUN_VERSION = 1
+OPTIONAL = ("emphasis", "passes", "edges", "refinement", "directions")
+"""What of :class:`Vectors` only some models have."""
+
 STAGES = {"validation": (VALIDATION, (TRAIN,)), "test": (TEST, (TRAIN, VALIDATION))}
 
 
@@ -53,7 +56,8 @@ class Vectors:
             graph, or in the one graph of a model without modalities
             (:class:`reelmix.models.base.Induction`); None for models that know only their own users.
         refinement, neighbours: the vector of a user is their own plus ``neighbours[user] @ refinement``; None
-            for models without a user graph.
+            for models without a user graph, or with one that is not cut (:func:`tastes.co_watchers`).
+        directions: of each item's content, from which emphasis follows; None for models where it is trained.
     """
 
     users: Float[np.ndarray, "user dim"]
@@ -65,12 +69,13 @@ class Vectors:
     edges: Bool[np.ndarray, "item graph"] | None = None
     refinement: Float[np.ndarray, "user dim"] | None = None
     neighbours: csr_array | None = None
+    directions: Float[np.ndarray, "item modality dim"] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it by name, for one file."""
         arrays = {"users": self.users, "items": self.items, "present": self.present}
         arrays |= {f"item_parts/{name}": part for name, part in self.item_parts.items()}
-        optional = {name: getattr(self, name) for name in ("emphasis", "passes", "edges", "refinement")}
+        optional = {name: getattr(self, name) for name in OPTIONAL}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         if self.neighbours is not None:
             graph = self.neighbours
@@ -93,7 +98,7 @@ class Vectors:
             arrays["items"],
             {name: arrays[f"item_parts/{name}"] for name in modalities},
             arrays["present"],
-            **{name: arrays.get(name) for name in ("emphasis", "passes", "edges", "refinement")},
+            **{name: arrays.get(name) for name in OPTIONAL},
             neighbours=graph,
         )
 

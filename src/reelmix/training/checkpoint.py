@@ -42,7 +42,8 @@ class TrainingState:
         best_epoch: the epoch with the best validation metric; 0 before the first.
         weights: parameters and persistent buffers now.
         best_weights: the same after the best epoch.
-        optimiser: Adam's moments and step counts by parameter name, such as ``exp_avg/alpha``.
+        optimiser: Adam's moments and step counts by parameter name, such as ``exp_avg/alpha``, and the moving
+            average of the weights, if one is kept, as ``average/alpha``.
     """
 
     weights: dict[str, Tensor]

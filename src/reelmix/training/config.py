@@ -8,7 +8,7 @@ from reelmix.settings import Settings
 
 
 class TrainingConfig(Settings):
-    """Settings of the training loop, the same for every model."""
+    """Settings of the training loop. A model may have other defaults, which its own settings tell."""
 
     epochs: int = Field(200, ge=1)
     """Passes over the training interactions at most; early stopping usually ends before."""
@@ -18,6 +18,10 @@ class TrainingConfig(Settings):
 
     batch_size: int = Field(2048, ge=1)
     """Triples in a step. The paper uses 1024; larger batches make an epoch cheaper."""
+
+    averaging: float = Field(0.0, ge=0, lt=1)
+    """Decay of a moving average of the weights, a step: it is validated and kept in place of the last
+    weights. 0 keeps the last; 0.99 averages over about the last hundred steps."""
 
     patience: int = Field(20, ge=1)
     """Epochs without a better validation metric after which training stops."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -102,6 +103,7 @@ class Trainer:
                 where="training interactions",
                 fix="Add items, or keep fewer interactions for training.",
             )
+        self.average: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
 
     def fit(self, checkpointing: Checkpointing | None = None) -> tuple[TrainingState, Ending]:
@@ -118,9 +120,10 @@ class Trainer:
             while ending is None:
                 started = time.perf_counter()
                 loss = self._train_epoch(state.epoch + 1)
-                metric = self.validate(self.model)
+                with self._averaged():
+                    metric, validated = self.validate(self.model), self._weights()
                 seconds = time.perf_counter() - started
-                state = self._after_epoch(state, Epoch(state.epoch + 1, loss, metric, seconds))
+                state = self._after_epoch(state, Epoch(state.epoch + 1, loss, metric, seconds), validated)
                 if self.progress:
                     self.progress.epoch(state.curve[-1], state.best_epoch)
                 ending = self._ending(state)
@@ -162,6 +165,8 @@ class Trainer:
             loss = self.model.loss(batch)
             loss.backward()
             self.optimiser.step()
+            if self.config.averaging:
+                self._average_in((epoch - 1) * n_batches + done)
             total += loss.detach() * len(batch.users)
             if self.progress:
                 self.progress.batch(done, n_batches)
@@ -185,12 +190,33 @@ class Trainer:
             batch = torch.from_numpy(triples[:, start : start + self.config.batch_size])
             yield Batch(*batch.to(self.device), rng=int(rng.integers(2**63)))
 
-    def _after_epoch(self, state: TrainingState, epoch: Epoch) -> TrainingState:
-        weights = self._weights()
+    @torch.no_grad()
+    def _average_in(self, step: int) -> None:
+        """Takes the weights after a step into their average, of which the first steps are not the half."""
+        share = 1 - min(self.config.averaging, (1 + step) / (10 + step))
+        for name, parameter in self.model.named_parameters():
+            if name not in self.average:
+                self.average[name] = parameter.detach().clone()
+            self.average[name].lerp_(parameter, share)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model with the averaged weights, if any are averaged; afterwards with its own again."""
+        if not self.average:
+            yield
+            return
+        own = {name: parameter.detach().clone() for name, parameter in self.model.named_parameters()}
+        self.model.load_state_dict(self.average, strict=False)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own, strict=False)
+
+    def _after_epoch(self, state: TrainingState, epoch: Epoch, validated: dict[str, Tensor]) -> TrainingState:
         better = epoch.metric > state.best_metric
         return TrainingState(
-            weights,
-            weights if better else state.best_weights,
+            self._weights(),
+            validated if better else state.best_weights,
             self._optimiser_state(),
             [*state.curve, epoch],
             epoch.epoch if better else state.best_epoch,
@@ -204,7 +230,7 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 found[f"{key}/{name}"] = value.detach().clone()
-        return found
+        return found | {f"average/{name}": value.clone() for name, value in self.average.items()}
 
     def _load_optimiser(self, saved: dict[str, Tensor]) -> None:
         for name, parameter in self.model.named_parameters():
@@ -212,3 +238,5 @@ class Trainer:
                 if f"{key}/{name}" in saved:
                     value = saved[f"{key}/{name}"]
                     self.optimiser.state[parameter][key] = value.to(parameter.device).clone()
+            if f"average/{name}" in saved:
+                self.average[name] = saved[f"average/{name}"].to(parameter.device).clone()

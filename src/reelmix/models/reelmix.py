@@ -1,0 +1,278 @@
+"""Reelmix: taste as what one watched, learned by leaving each interaction out of its own evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reelmix.data import Split
+from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph, normalised
+from reelmix.models.base import Batch, Embeddings, Induction, Model, ModelSettings, seeded
+from reelmix.models.content import ContentMap, Contents
+from reelmix.models.emphasis import HistoryEmphasis
+from reelmix.models.losses import sampled_softmax, squared_norm_of_rows
+
+
+class ReelmixConfig(ModelSettings):
+    """Settings of Reelmix. What each is worth, beyond its spread over seeds, is measured in docs/reelmix.md."""
+
+    # steps are few, since a step of 4096 costs little more than one of 2048, and large: averaged, they settle
+    training_defaults: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 0.03,
+        "batch_size": 4096,
+        "averaging": 0.99,
+    }
+
+    embedding_size: int = Field(64, ge=1)
+    """Dimensions d of every vector."""
+
+    user_graph: float = Field(0.5, ge=0)
+    """Weight of the user graph: how much a user hears from those who watched the same; 0 leaves it out."""
+
+    lookalikes: int = Field(10, ge=0)
+    """Items that each item chooses in every modality's graph of items with similar content; 0 leaves these
+    graphs out. 10 and 20 validate alike."""
+
+    content: ContentMap = "linear"
+    """From features to d: linear or mlp (trained), pca or identity (fixed)."""
+
+    temperature: float = Field(0.15, gt=0)
+    """What cosines are divided by before the softmax: the smaller, the more the nearest items matter."""
+
+    candidates: int = Field(1024, ge=1)
+    """Items that a step compares each observed one with, the same for the whole batch, at most."""
+
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of the numbers of layer 0 that are zero at a training step."""
+
+    missing: Missing = "mask"
+    """What stands in for a modality that an item lacks: mask (nothing, it takes no part), zero, mean, or what
+    items with common users have (neighbours, propagation, pagerank); what is filled in is flagged."""
+
+    reg: float = Field(0.0, ge=0)
+    """Weight of an L2 term on the trained layer-0 vectors of a triple; dropout and the left-out interactions
+    do better."""
+
+
+class Layers(NamedTuple):
+    """What items pass on, before a user's emphasis weighs it.
+
+    Attributes:
+        zero: layer 0, from which everything else comes.
+        heard: what each user's watched items say together: what the user graph carries.
+        own: each item's layer 0, and what the user graph brings to it.
+        alike: for each modality, the layer 0 of the items with similar content.
+    """
+
+    zero: Float[Tensor, "item dim"]
+    heard: Float[Tensor, "user dim"]
+    own: Float[Tensor, "item dim"]
+    alike: list[Float[Tensor, "item dim"]]
+
+    @property
+    def items(self) -> Float[Tensor, "item dim"]:
+        """The item vectors before they are scaled."""
+        return self.own + sum(self.alike)
+
+    @property
+    def passes(self) -> Float[Tensor, "item graph dim"]:
+        """What each item passes on to its watchers: its own, and what each modality's graph brings."""
+        return torch.stack([self.own, *self.alike], dim=1)
+
+
+class Reelmix(Model):
+    r"""Reelmix: DualGNN's two ideas, a vector of nobody's own for users, and each interaction left out.
+
+    Layer 0 of an item is a trained vector and its mapped content, :math:`z_i = e_i + \sum_m W_m f_{i,m}`.
+    What i becomes takes in what its watchers watch, over the user graph, and what items with similar content
+    are like (S_m: :func:`reelmix.graph.lookalike_graph`):
+
+    .. math::
+        y_u = \sum_{j \in N_u} \frac{z_j}{\sqrt{|N_u||N_j|}} \qquad
+        c_i = z_i + \omega \sum_{u \in N_i} \frac{y_u}{\sqrt{|N_u||N_i|}} \qquad
+        p_{i,m} = \sum_j S_m[i,j] z_j \qquad
+        x_i = c_i + \sum_m p_{i,m}
+
+    A user is what they watched, with their emphasis on each modality:
+
+    .. math::
+        x_u = \sum_{i \in N_u} \Big( c_i + \sum_m \alpha_{u,m} p_{i,m} \Big) \qquad
+        s(u, i) = \cos(x_u, x_i) / \tau + b_i
+
+    :math:`\sum_{i \in N_u} c_i` is layer 0 refined over all users who watched the same, as in DualGNN, eq. 7,
+    with the weight :math:`\omega \sum_{i \in N_u \cap N_{u'}} 1 / \sqrt{|N_i| |N_{u'}|}` of u': common items
+    count for more the fewer people watched them.
+
+    The loss is the cross-entropy of each observed item among all items, and the interaction (u, i) is left
+    out of all that its own score is made of: i is no part of u's history, and u carries nothing from i to
+    the rest of the history or from there to i. Without that, training asks to find an item in a sum that
+    contains it, which no test ever asks: that is most of the overfitting.
+
+    Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item).
+    """
+
+    name = "reelmix"
+    Config = ReelmixConfig
+    config: ReelmixConfig
+
+    def build(self, split: Split, *, rng: int = 0) -> Self:
+        """Makes graphs, content and parameters; see :meth:`Model.build`."""
+        split = filled(split, self.config.missing)
+        config, dataset, generator = self.config, split.dataset, seeded(rng)
+        train = split.matrix("train")
+        self.modalities = dataset.modalities
+        bipartite = normalised(train)
+        self.graph, self.history = SparseMatrix(bipartite), SparseMatrix(train)
+        self._keep("watchers", train.sum(axis=0))
+        self._keep("watched", train.sum(axis=1))
+        self._keep("carried", bipartite.sum(axis=1))
+        self.n_watched = int((train.sum(axis=0) > 0).sum())
+        self.alike = nn.ModuleList()
+        for name in dataset.modalities if config.lookalikes else ():
+            features = dataset.features[name]
+            linked = features.only(split.edges(name)[features.items])
+            self.alike.append(SparseMatrix(lookalike_graph(linked, dataset.n_items, config.lookalikes)))
+        if len(self.alike):
+            self.emphasis = HistoryEmphasis(dataset, self.history, config.embedding_size)
+        self.content = Contents(
+            dataset, embedding_size=config.embedding_size, content=config.content, rng=generator, bias=False
+        )
+        scale = config.embedding_size**-0.5
+        self.item = nn.Parameter(
+            torch.randn(dataset.n_items, config.embedding_size, generator=generator) * scale
+        )
+        self.bias = nn.Parameter(torch.zeros(dataset.n_items))
+        return self
+
+    def embed(self) -> Embeddings:
+        """User and item vectors at the present parameters; see :meth:`Model.embed`.
+
+        Vectors have one number more than d: of items it is the bias, of users 1.
+        """
+        layers = self._layers(self._layer0())
+        tastes = functional.normalize(self._tastes(layers)) / self.config.temperature
+        length = layers.items.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        parts = {name: 0.0 + part for name, part in zip(self.modalities, self._content(), strict=True)}
+        for name, alike in zip(self.modalities, layers.alike, strict=False):
+            parts[name] = parts[name] + alike
+        return Embeddings(
+            _beside(tastes, tastes.new_ones(len(tastes))),
+            _beside(layers.items / length, self._bias()),
+            {name: _beside(part / length, part.new_zeros(len(part))) for name, part in parts.items()},
+            self._emphasis(),
+        )
+
+    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """Cross-entropy among sampled items, each interaction left out of its own score; see :meth:`Model.loss`.
+
+        The triples' negatives, the first ``candidates`` of them, are the sample for the whole batch. Users
+        who watched nothing else have no evidence left, and do not count.
+        """
+        layer0 = self._dropped(self._layer0(), batch.rng)
+        layers = self._layers(layer0)
+        users, positives = batch.users, batch.positives
+        counted = self.watched[users] > 1
+        tastes, found = self._left_out(layers, users, positives)
+        tastes, found = functional.normalize(tastes), functional.normalize(found)
+        chosen = batch.negatives[: self.config.candidates]
+        items, bias = functional.normalize(layers.items[chosen]), self._bias()
+        positive = (tastes * found).sum(dim=1) / self.config.temperature + bias[positives]
+        candidates = torch.addmm(bias[chosen], tastes, items.T, alpha=1 / self.config.temperature)
+        taken = (chosen == positives.unsqueeze(1)) | (self.watchers[chosen] == 0)
+        candidates = candidates.masked_fill(taken, -torch.inf)
+        losses = sampled_softmax(positive, candidates, self.n_watched)
+        objective = (losses * counted).sum() / counted.sum().clamp(min=1)
+        if not self.config.reg:
+            return objective
+        return objective + 0.5 * self.config.reg * squared_norm_of_rows([], [layer0], batch)
+
+    def _left_out(
+        self, layers: Layers, users: Int[Tensor, " triple"], items: Int[Tensor, " triple"]
+    ) -> tuple[Float[Tensor, "triple dim"], Float[Tensor, "triple dim"]]:
+        """User and item vectors of these interactions, as if neither knew of the other; degrees stay."""
+        weight = self.config.user_graph
+        edge = (self.watched[users] * self.watchers[items]).clamp(min=1).rsqrt().unsqueeze(1)
+        others = self.carried[users].unsqueeze(1) - edge
+        passes = layers.passes
+        heard = self.history(passes.flatten(1))[users].unflatten(1, passes.shape[1:]) - passes[items]
+        tastes = self._weighed(heard, users, items) - weight * edge * others * layers.zero[items]
+        return tastes, layers.items[items] - weight * edge * layers.heard[users]
+
+    def induction(self) -> Induction:
+        """What vectors of users are made of, new ones and those of training; see :meth:`Model.induction`."""
+        layers = self._layers(self._layer0())
+        passes, heard = layers.passes, layers.heard
+        return Induction(
+            passes,
+            np.ones(passes.shape[:2], bool),
+            _beside(self.config.user_graph * heard, heard.new_zeros(len(heard))),
+            directions=self.emphasis.content if len(self.alike) else None,
+        )
+
+    def _layer0(self) -> Float[Tensor, "item dim"]:
+        """What is known of each item by itself. Of one that nobody watched, that is its content alone."""
+        layer0 = self.item * (self.watchers > 0).unsqueeze(1)
+        for part in self._content():
+            layer0 = layer0 + part
+        return layer0
+
+    def _content(self) -> list[Float[Tensor, "item dim"]]:
+        return [content() for content in self.content.each()]
+
+    def _dropped(self, layer0: Float[Tensor, "item dim"], rng: int) -> Float[Tensor, "item dim"]:
+        share = self.config.dropout
+        if not share:
+            return layer0
+        # drawn on the CPU in single precision: alike on every device and in every precision
+        chance = torch.rand(layer0.shape, generator=seeded(rng), dtype=torch.float32).to(layer0.device)
+        return layer0 * (chance >= share) / (1 - share)
+
+    def _layers(self, layer0: Float[Tensor, "item dim"]) -> Layers:
+        heard = self.graph(layer0)
+        own = layer0
+        if self.config.user_graph:
+            own = own + self.config.user_graph * self.graph.transposed(heard)
+        return Layers(layer0, heard, own, [graph(layer0) for graph in self.alike])
+
+    def _tastes(self, layers: Layers) -> Float[Tensor, "user dim"]:
+        """What each user watched, before it is scaled."""
+        passes = layers.passes
+        return self._weighed(self.history(passes.flatten(1)).unflatten(1, passes.shape[1:]))
+
+    def _weighed(
+        self,
+        heard: Float[Tensor, "row graph dim"],
+        users: Int[Tensor, " row"] | None = None,
+        without: Int[Tensor, " row"] | None = None,
+    ) -> Float[Tensor, "row dim"]:
+        """The sum of what users hear, each modality with their emphasis."""
+        if heard.shape[1] == 1:
+            return heard[:, 0]
+        return heard[:, 0] + (self.emphasis(users, without).unsqueeze(2) * heard[:, 1:]).sum(dim=1)
+
+    def _emphasis(self) -> Float[Tensor, "user modality"] | None:
+        if len(self.alike):
+            return self.emphasis()
+        return self.bias.new_ones(self.history.n_rows, len(self.modalities)) if self.modalities else None
+
+    def _bias(self) -> Float[Tensor, " item"]:
+        """Of an item that nobody watched, that of the average item that the fewest people watched."""
+        known = self.watchers > 0
+        fewest = self.watchers == torch.where(known, self.watchers, torch.inf).min()
+        return torch.where(known, self.bias, (self.bias * fewest).sum() / fewest.sum())
+
+    def _keep(self, name: str, values: np.ndarray) -> None:
+        tensor = torch.from_numpy(np.asarray(values)).to(torch.get_default_dtype())
+        self.register_buffer(name, tensor, persistent=False)
+
+
+def _beside(vectors: Float[Tensor, "row dim"], number: Float[Tensor, " row"]) -> Float[Tensor, "row dim+1"]:
+    """The vectors with one number more."""
+    return torch.cat([vectors, number.unsqueeze(1)], dim=1)
