@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -47,18 +48,44 @@ def squared_norm_of_rows(
 
 
 def sampled_softmax(
-    positive: Float[Tensor, " triple"], candidates: Float[Tensor, "triple candidate"], n_items: int
+    users: Float[Tensor, "triple dim"],
+    positives: Float[Tensor, "triple dim"],
+    candidates: Float[Tensor, "candidate dim"],
+    taken: Bool[Tensor, "triple candidate"],
+    n_items: int,
 ) -> Float[Tensor, " triple"]:
-    """Cross-entropy of each positive among all items, of which the candidates are a uniform sample.
+    """Cross-entropy of each triple's positive among all items, of which the candidates are a uniform sample.
 
-    ``ln(exp(positive) + (n_items / candidates) sum exp(candidate)) - positive``: the sum over the sample
-    stands for the sum over all items (Jean et al., "On Using Very Large Target Vocabulary for Neural Machine
-    Translation", ACL 2015, with a uniform proposal). A candidate of -inf takes no part.
+    ``ln(exp(s_p) + (n_items / candidates) sum_c exp(s_c)) - s_p`` with scores s = user . item: the sum over
+    the sample stands for the sum over all items (Jean et al., "On Using Very Large Target Vocabulary for
+    Neural Machine Translation", ACL 2015, with a uniform proposal).
 
     Args:
-        positive: score of each triple's observed item.
-        candidates: scores of the sampled items for each triple's user.
+        users, positives: the vectors of each triple's user and observed item.
+        candidates: those of the sampled items, the same for all triples.
+        taken: candidates that take no part in a triple's sum.
         n_items: how many items the sample stands for.
     """
-    others = torch.logsumexp(candidates, dim=1) + math.log(n_items / candidates.shape[1])
-    return torch.logaddexp(positive, others) - positive
+    score = (users * positives).sum(dim=1)
+    others = cast(Tensor, _LogSumExp.apply(users, candidates, taken))
+    return torch.logaddexp(score, others + math.log(n_items / len(candidates))) - score
+
+
+class _LogSumExp(torch.autograd.Function):
+    """ln sum_c exp(user . candidate), in as few passes over the (triple, candidate) table as there can be."""
+
+    @staticmethod
+    def forward(ctx: Any, users: Tensor, candidates: Tensor, taken: Tensor) -> Tensor:
+        table = (users @ candidates.T).masked_fill_(taken, -torch.inf)
+        # a triple without any candidate has a sum of 0, and its logarithm is -inf, not NaN
+        largest = table.amax(dim=1, keepdim=True).clamp(min=torch.finfo(table.dtype).min)
+        total = table.sub_(largest).exp_().sum(dim=1, keepdim=True)
+        ctx.save_for_backward(users, candidates, table, total)
+        return (total.log() + largest).squeeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        users, candidates, table, total = ctx.saved_tensors
+        # the table is scaled on the narrow side of the products, not entry by entry
+        scale = gradients[0].unsqueeze(1) / total.clamp(min=torch.finfo(total.dtype).tiny)
+        return (table @ candidates) * scale, table.T @ (users * scale), None

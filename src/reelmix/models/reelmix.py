@@ -177,17 +177,17 @@ class Reelmix(Model):
         """
         layer0 = self._dropped(self._layer0(), batch.rng)
         layers = self._layers(layer0)
-        users, positives = batch.users, batch.positives
-        counted = self.watched[users] > 1
+        users, positives, chosen = batch.users, batch.positives, batch.negatives[: self.config.candidates]
         tastes, found = self._left_out(layers, users, positives)
-        tastes, found = functional.normalize(tastes), functional.normalize(found)
-        chosen = batch.negatives[: self.config.candidates]
-        items, bias = functional.normalize(layers.items[chosen]), self._bias()
-        positive = (tastes * found).sum(dim=1) / self.config.temperature + bias[positives]
-        candidates = torch.addmm(bias[chosen], tastes, items.T, alpha=1 / self.config.temperature)
-        taken = (chosen == positives.unsqueeze(1)) | (self.watchers[chosen] == 0)
-        candidates = candidates.masked_fill(taken, -torch.inf)
-        losses = sampled_softmax(positive, candidates, self.n_watched)
+        tastes = functional.normalize(tastes) / self.config.temperature
+        # the bias is one number more of an item, as in embed
+        tastes = _beside(tastes, tastes.new_ones(len(tastes)))
+        found = _beside(functional.normalize(found), self._bias()[positives])
+        others = functional.normalize(functional.embedding(chosen, layers.items))
+        others = _beside(others, self._bias()[chosen])
+        taken = (chosen.int() == positives.int().unsqueeze(1)) | (self.watchers[chosen] == 0)
+        losses = sampled_softmax(tastes, found, others, taken, self.n_watched)
+        counted = self.watched[users] > 1
         objective = (losses * counted).sum() / counted.sum().clamp(min=1)
         if not self.config.reg:
             return objective
@@ -201,9 +201,14 @@ class Reelmix(Model):
         edge = (self.watched[users] * self.watchers[items]).clamp(min=1).rsqrt().unsqueeze(1)
         others = self.carried[users].unsqueeze(1) - edge
         passes = layers.passes
-        heard = self.history(passes.flatten(1))[users].unflatten(1, passes.shape[1:]) - passes[items]
-        tastes = self._weighed(heard, users, items) - weight * edge * others * layers.zero[items]
-        return tastes, layers.items[items] - weight * edge * layers.heard[users]
+        heard = functional.embedding(users, self.history(passes.flatten(1)))
+        heard = (heard - functional.embedding(items, passes.flatten(1))).unflatten(1, passes.shape[1:])
+        tastes = self._weighed(heard, users, items)
+        found = functional.embedding(items, layers.items)
+        if weight:
+            tastes = tastes - weight * edge * others * functional.embedding(items, layers.zero)
+            found = found - weight * edge * functional.embedding(users, layers.heard)
+        return tastes, found
 
     def induction(self) -> Induction:
         """What vectors of users are made of, new ones and those of training; see :meth:`Model.induction`."""
