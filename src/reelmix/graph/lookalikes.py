@@ -56,7 +56,8 @@ def directions(features: Features) -> Float[np.ndarray, "present feature"] | csr
     """
     if isinstance(features, DenseFeatures):
         values = features.values.astype(np.float64)
-        values -= values[features.observed].mean(axis=0)
+        observed = values[features.observed]
+        values -= observed.sum(axis=0) / max(len(observed), 1)
         lengths = np.linalg.norm(values, axis=1, keepdims=True)
         return np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
     return _weighted_tokens(features)

@@ -45,7 +45,7 @@ class HistoryEmphasis(nn.Module):
 
     def __init__(self, dataset: Dataset, history: SparseMatrix, size: int) -> None:
         super().__init__()
-        content = np.zeros((dataset.n_items, len(dataset.modalities), size), np.float32)
+        content = np.zeros((dataset.n_items, len(dataset.modalities), size))
         for place, features in enumerate(dataset.features.values()):
             content[features.items, place] = reduced(features, size)
         self.content: Tensor

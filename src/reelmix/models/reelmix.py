@@ -46,7 +46,7 @@ class ReelmixConfig(ModelSettings):
     temperature: float = Field(0.15, gt=0)
     """What cosines are divided by before the softmax: the smaller, the more the nearest items matter."""
 
-    candidates: int = Field(1024, ge=1)
+    candidates: int = Field(512, ge=1)
     """Items that a step compares each observed one with, the same for the whole batch, at most."""
 
     dropout: float = Field(0.3, ge=0, lt=1)

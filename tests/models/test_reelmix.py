@@ -1,0 +1,195 @@
+"""Reelmix against the dense reference, which leaves interactions out by computing everything again."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from dense_reelmix import DenseContent, DenseReelmix
+from slow_lookalikes import slow_directions, slow_lookalikes
+from small_worlds import (
+    N_ITEMS,
+    N_USERS,
+    assert_close,
+    away_from_the_start,
+    batch_of,
+    embedded,
+    interactions_of,
+    labelled_pairs,
+    leaves,
+    split_of,
+    triples_of,
+    two_modalities,
+    world,
+)
+
+from reelmix.models import Reelmix
+from reelmix.models.losses import sampled_softmax
+
+HELD_OUT = [(0, 3, "validation"), (1, 3, "test")]
+pytestmark = pytest.mark.usefixtures("double_precision")
+
+
+def new(split, seed=0, **settings):
+    given = {"embedding_size": 8, "lookalikes": 2, "dropout": 0.0, "temperature": 0.5, **settings}
+    return away_from_the_start(Reelmix(**given).build(split, rng=seed), seed)
+
+
+def as_dense(model, split):
+    """The model's parameters and modalities in the reference's terms."""
+    contents = []
+    for name, features in split.dataset.features.items():
+        directions = slow_directions(features, N_ITEMS)
+        present = split.edges(name)
+        linked = np.flatnonzero(present)
+        own = model.content[name]
+        mapped = np.zeros((N_ITEMS, features.size))
+        mapped[features.items] = own.features.numpy()
+        k = model.config.lookalikes
+        similar = slow_lookalikes(directions, linked, k) if k else np.zeros((N_ITEMS, N_ITEMS))
+        has = split.dataset.has(name).tolist()
+        contents.append(DenseContent(name, has, *map(torch.from_numpy, (mapped, directions, similar))))
+    parameters = leaves(model)
+    parameters.setdefault("emphasis.learned", torch.zeros(len(contents)))
+    settings = {name: getattr(model.config, name) for name in ("user_graph", "temperature")}
+    interactions = set(interactions_of(split))
+    return DenseReelmix(parameters, interactions, contents, N_USERS, **settings)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "settings", [{}, {"user_graph": 0.0}, {"lookalikes": 0}, {"lookalikes": 20, "user_graph": 2.0}], ids=str
+)
+def test_equals_the_dense_reference(seed, settings):
+    split = split_of(labelled_pairs(seed), two_modalities(seed + 1))
+    model = new(split, seed, **settings)
+    dense = as_dense(model, split)
+    found = model.embed()
+    scores = found.users @ found.items.T
+    for user in range(N_USERS):
+        for item in range(N_ITEMS):
+            assert_close(scores[user, item], dense.score(user, item), f"score of {user}, {item}")
+    if model.config.lookalikes:
+        alpha = [[dense.alpha(u, m, dense.interactions) for m in range(2)] for u in range(N_USERS)]
+        assert_close(found.emphasis, torch.stack([torch.stack(row) for row in alpha]), "emphasis")
+
+    triples = [triple for triple in triples_of(split, seed) if triple[:2] in dense.interactions]
+    loss = model.loss(batch_of(triples))
+    expected = dense.loss(triples, [negative for _, _, negative in triples])
+    assert_close(loss, expected, "loss")
+    loss.backward()
+    expected.backward()
+    for name, parameter in model.named_parameters():
+        assert_close(parameter.grad, dense.parameters[name].grad, name)
+
+
+def test_parts_and_the_rest_add_up_to_the_item():
+    split = world()
+    model = new(split, 4)
+    found = embedded(model)
+    dense = as_dense(model, split)
+    own, alike = dense.parts(dense.interactions)
+    for place, content in enumerate(dense.contents):
+        mapped = content.features @ dense.parameters[f"content.{content.name}.weight"].T
+        for item in range(N_ITEMS):
+            length = dense.item(item, dense.interactions).norm()
+            part = torch.cat([(mapped + alike[place])[item] / length, torch.zeros(1)])
+            assert_close(found.item_parts[content.name][item], part.detach(), content.name)
+    lacking = ~split.dataset.has("acoustic")
+    assert lacking.any()
+    assert not found.item_parts["acoustic"][lacking].any()
+
+
+def test_an_interaction_says_nothing_of_itself():
+    """What u and i become without each other does not change when the edge between them is not there."""
+    split = world()
+    model = new(split, 1)
+    user, item = next(pair for pair in interactions_of(split) if model.watched[pair[0]] > 1)
+    layers = model._layers(model._layer0())
+    rows = torch.tensor([user]), torch.tensor([item])
+    taste, found = model._left_out(layers, *rows)
+    own = model._tastes(layers)[user]
+    assert not torch.allclose(taste[0], own)
+    dense = as_dense(model, split)
+    without = dense.interactions - {(user, item)}
+    assert_close(taste[0], dense.user(user, without))
+    assert_close(found[0], dense.item(item, without))
+
+
+def test_who_watched_one_thing_teaches_nothing():
+    rows = [(0, 0, "train"), (1, 0, "train"), (1, 1, "train"), (2, 2, "train"), (2, 1, "train")]
+    split = split_of([*rows, *HELD_OUT], {"visual": (range(4), np.eye(4))}, n_items=4)
+    model = new(split)
+    both = model.loss(batch_of([(0, 0, 2), (1, 0, 2)]))
+    twice = model.loss(batch_of([(1, 0, 2), (1, 0, 2)]))
+    assert_close(both, twice)
+    alone = model.loss(batch_of([(0, 0, 2)]))
+    alone.backward()
+    assert alone == 0
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_users_are_unit_vectors_over_the_temperature_and_nobody_is_popular():
+    """Of a user without history, only what all have in common is known: the bias."""
+    found = embedded(new(world(), temperature=0.25))
+    lengths = found.users[:, :-1].norm(dim=1)
+    assert_close(lengths, torch.tensor([0.0 if user == 3 else 4.0 for user in range(N_USERS)]))
+    assert (found.users[:, -1] == 1).all()
+    assert_close(found.items[:, :-1].norm(dim=1), torch.ones(N_ITEMS))
+
+
+def test_dropout_is_for_training_alone_and_keeps_the_mean():
+    split = world()
+    model = new(split, dropout=0.4)
+    batch = [batch_of([(0, 1, 3), (4, 0, 10), (6, 5, 2)], rng=rng) for rng in (1, 1, 2)]
+    first, same, other = (model.loss(one).item() for one in batch)
+    assert first == same != other
+    assert torch.equal(embedded(model).items, embedded(new(split)).items)
+    layer0 = torch.ones(400, 50)
+    dropped = model._dropped(layer0, rng=5)
+    assert set(dropped.unique().tolist()) == {0.0, 1 / 0.6}
+    assert abs(dropped.mean().item() - 1) < 0.02
+
+
+def test_sampled_softmax_of_everything_is_the_softmax():
+    draw = torch.Generator().manual_seed(3)
+    users, items = (torch.randn(n, 4, generator=draw, requires_grad=True) for n in (5, 7))
+    positive = torch.tensor([0, 6, 2, 2, 5])
+    taken = torch.arange(7) == positive.unsqueeze(1)
+    losses = sampled_softmax(users, items[positive], items, taken, 7)
+    expected = torch.nn.functional.cross_entropy(users @ items.T, positive, reduction="none")
+    assert_close(losses, expected)
+    weights = torch.arange(1.0, 6)
+    found = torch.autograd.grad((losses * weights).sum(), [users, items])
+    for one, other in zip(
+        found, torch.autograd.grad((expected * weights).sum(), [users, items]), strict=True
+    ):
+        assert_close(one, other)
+
+
+def test_sampled_softmax_does_not_overflow_and_may_have_nobody_to_compare_with():
+    users = torch.tensor([[1000.0], [-1000.0], [3.0]], requires_grad=True)
+    items = torch.tensor([[1.0], [0.5]])
+    taken = torch.tensor([[True, False], [True, False], [True, True]])
+    losses = sampled_softmax(users, items[[0, 0, 0]], items, taken, 2)
+    assert_close(losses.detach(), torch.tensor([0.0, 500.0, 0.0]))
+    losses.sum().backward()
+    assert users.grad.isfinite().all()
+
+
+def test_emphasis_by_hand():
+    """Two users with two pairs of pictures each: one pair alike, one at right angles. Then four alike."""
+    content = np.array([[1.0, 0], [1, 0], [-1, 0], [-1, 0], [0, 1], [0, -1]])
+    pairs = [(0, 0), (0, 1), (1, 0), (1, 4), (2, 2), (3, 0), (3, 1)]
+    split = split_of(
+        [*((*pair, "train") for pair in pairs), *HELD_OUT], {"visual": (range(6), content)}, n_items=6
+    )
+    model = new(split, embedding_size=2)
+    with torch.no_grad():
+        model.emphasis.learned.fill_(-0.5)  # its size is what counts
+    # mean cosine, times (n - 1) / (n - 1 + 3) = 1/4: users 0 and 3 alike, 1 at right angles, 2 watched one
+    alike = np.array([1 / 4, 0, 0, 1 / 4])
+    expected = np.exp(0.5 * (alike - alike.mean()) / alike.std())
+    np.testing.assert_allclose(embedded(model).emphasis[:, 0], expected, atol=1e-12)
+    without = model.emphasis(torch.tensor([0, 1]), torch.tensor([1, 4]))[:, 0].detach()
+    np.testing.assert_allclose(without, math.exp(0.5 * (0 - alike.mean()) / alike.std()), atol=1e-12)
