@@ -196,7 +196,7 @@ def test_a_model_that_knows_no_content(reelmix, refused, data, more, tmp_path):
     words = ["train", data, "--model", "lightgcn", "--epochs", "1", "--embedding-size", "4", "--out", run]
     assert reelmix(*words).status == 0
     assert refused("add", run, more, "--out", tmp_path / "out") == (
-        "add_items: expected a model that knows content: dualgnn, mmgcn, vbpr, found lightgcn. "
+        "add_items: expected a model that knows content: reelmix, dualgnn, mmgcn, vbpr, found lightgcn. "
         "Train one of these on a dataset with features."
     )
     assert not (tmp_path / "out").exists()

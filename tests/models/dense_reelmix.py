@@ -11,8 +11,8 @@
 Left out of a triple's own score is the interaction itself: everything is computed again without it, with the
 degrees that it had. The loss compares with the sampled items as they are.
 
-Parameter names, all float64: item (item, dim), bias (item), emphasis.learned (modality), and for each modality
-content.<name>.weight (dim, feature).
+Parameter names, all float64: item (item, dim), bias (item), emphasis.learned (modality), and for each
+modality content.<name>.weight (dim, feature).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def test_parts_and_the_rest_add_up_to_the_item():
     model = new(split, 4)
     found = embedded(model)
     dense = as_dense(model, split)
-    own, alike = dense.parts(dense.interactions)
+    _, alike = dense.parts(dense.interactions)
     for place, content in enumerate(dense.contents):
         mapped = content.features @ dense.parameters[f"content.{content.name}.weight"].T
         for item in range(N_ITEMS):

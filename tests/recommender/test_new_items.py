@@ -206,5 +206,5 @@ def test_a_model_without_content(refusal, dataset):
     run = fit(LightGCN(embedding_size=8), dataset.split(rng=0), epochs=1)
     text = refused(refusal, ConfigError, run, {"visual": {"a": [1.0]}})
     assert text.startswith(
-        "add_items: expected a model that knows content: dualgnn, mmgcn, vbpr, found lightgcn"
+        "add_items: expected a model that knows content: reelmix, dualgnn, mmgcn, vbpr, found lightgcn"
     )

@@ -52,7 +52,7 @@ def test_values_out_of_range(settings, where, expected, found):
         ("epoch", "Did you mean 'epochs'?"),
         ("lerning_rate", "Did you mean 'learning_rate'?"),
         ("batchsize", "Did you mean 'batch_size'?"),
-        ("xyz", "Valid names: batch_size, epochs, learning_rate, patience, validation_metric."),
+        ("xyz", "Valid names: averaging, batch_size, epochs, learning_rate, patience, validation_metric."),
     ],
 )
 def test_misspelt_settings(key, advice):

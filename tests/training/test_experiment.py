@@ -8,12 +8,12 @@ import pytest
 from reelmix.errors import ConfigError, StorageError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS
+from reelmix.models.base import ModelSettings
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.settings import Settings
 from reelmix.training.config import TrainingConfig
 
 
-class PlainConfig(Settings):
+class PlainConfig(ModelSettings):
     embedding_size: int = 16
     colour: Literal["red", "blue"] | None = None
 

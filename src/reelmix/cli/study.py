@@ -89,7 +89,10 @@ def command(
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation metric after which training stops.")
     ] = 20,
-    batch_size: Annotated[int, typer.Option(min=1, help="Triples in a step.")] = 2048,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Triples in a step. [default: the model's own]", show_default=False),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="How to split; as in reelmix train.", show_default=False)
     ] = None,
@@ -107,7 +110,12 @@ def command(
     chosen = exhibits(name)
     require_packages()
     training = TrainingConfig.read(
-        {"epochs": epochs, "patience": patience, "batch_size": batch_size}, where="study"
+        {
+            "epochs": epochs,
+            "patience": patience,
+            **({"batch_size": batch_size} if batch_size else {}),
+        },
+        where="study",
     )
     settings = choose(tuned, training)
     measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())

@@ -29,7 +29,10 @@ def command(
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation metric after which a trial stops.")
     ] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Triples in a step.")] = 2048,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Triples in a step. [default: the model's own]", show_default=False),
+    ] = None,
     validation_metric: Annotated[str, typer.Option(help="What is searched for, as name@P.")] = "recall@20",
     split: Annotated[
         str | None,
@@ -55,8 +58,8 @@ def command(
         {
             "epochs": epochs,
             "patience": patience,
-            "batch_size": batch_size,
             "validation_metric": validation_metric,
+            **({"batch_size": batch_size} if batch_size else {}),
         },
         where="tune",
     )

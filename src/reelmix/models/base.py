@@ -73,7 +73,7 @@ class ModelSettings(Settings):
     """Settings of a model that is trained."""
 
     training_defaults: ClassVar[Mapping[str, Any]] = {}
-    """What of :class:`reelmix.training.config.TrainingConfig` is another number for this model, if not said."""
+    """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
 
 
 class Configured:

@@ -21,21 +21,21 @@ from reelmix.models.base import (
     Embeddings,
     Induction,
     Model,
-    ModelSettings,
     seeded,
     xavier,
     xavier_tables,
 )
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
-from reelmix.models.losses import bpr, squared_norm_of_rows
+from reelmix.models.losses import squared_norm_of_rows
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 from reelmix.models.propagation import ModalityPropagation
 
 Construction = Literal["sum", "concatenation", "maximum"]
 Emphasis = Literal["learned", "mean"]
 
 
-class DualGNNConfig(ModelSettings):
+class DualGNNConfig(ObjectiveSettings):
     """Settings of DualGNN. The defaults are the paper's where it names one."""
 
     embedding_size: int = Field(64, ge=1)
@@ -176,7 +176,8 @@ class DualGNN(Model):
         for _ in range(self.config.user_layers):
             fused = self.user_graph(fused).add_(fused)
         parts = {name: items[:, place] for place, name in enumerate(self.modalities)}
-        return Embeddings(fused, items.sum(dim=1), parts, self._emphasis().expand(len(fused), -1))
+        emphasis = self._emphasis().expand(len(fused), -1)
+        return scored(self.config, Embeddings(fused, items.sum(dim=1), parts, emphasis))
 
     def induction(self) -> Induction:
         """What new users need; see :meth:`Model.induction`.
@@ -200,7 +201,7 @@ class DualGNN(Model):
         return Induction(passes, self.edges, refinement, self.user_graph.scipy())
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """BPR, eq. 11, plus the L2 term; see :meth:`Model.loss`.
+        """BPR, eq. 11, or softmax, plus the L2 term; see :meth:`Model.loss`.
 
         The L2 term is ``reg / 2`` times the squared norm of the parameters that a triple uses, averaged over
         the triples: its user's preferences and alpha, its two items' trained rows, and all shared maps.
@@ -213,10 +214,7 @@ class DualGNN(Model):
         chosen = functional.embedding(batch.users, fused)
         if self.config.user_layers:  # the last layer is needed for the users of the batch alone
             chosen = self.user_graph.rows(batch.users, fused).add_(chosen)
-        summed = items.sum(dim=1)
-        positive = (chosen * functional.embedding(batch.positives, summed)).sum(dim=1)
-        negative = (chosen * functional.embedding(batch.negatives, summed)).sum(dim=1)
-        objective = bpr(positive, negative)
+        objective = ranking_loss(self.config, chosen, items.sum(dim=1), batch)
         return (
             objective + 0.5 * self.config.reg * self._squared_norm(batch, shown)
             if self.config.reg

@@ -86,7 +86,7 @@ class HistoryEmphasis(nn.Module):
 
 
 def reduced(features: Features, size: int) -> Float[np.ndarray, "present dim"]:
-    """Directions of the content in their ``size`` strongest dimensions, at length 1; zeros fill what is left."""
+    """Directions of the content in their ``size`` strongest dimensions, at length 1, filled up with zeros."""
     found = directions(features)
     strongest = min(size, min(found.shape))
     if strongest < min(found.shape):

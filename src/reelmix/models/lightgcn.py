@@ -8,14 +8,16 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
-from reelmix.models.base import Batch, Embeddings, Induction, Model, ModelSettings, seeded, xavier
-from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier
+from reelmix.models.losses import squared_norm_of_rows
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
-class LightGCNConfig(ModelSettings):
+class LightGCNConfig(ObjectiveSettings):
     """Settings of LightGCN; the defaults are its paper's."""
 
     embedding_size: int = Field(64, ge=1)
@@ -58,7 +60,7 @@ class LightGCN(Model):
 
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
-        return Embeddings(*self._vectors())
+        return scored(self.config, Embeddings(*self._vectors()))
 
     def induction(self) -> Induction:
         """What new users need, eqs. 7 and 8 with a layer 0 of zero; see :meth:`Model.induction`.
@@ -74,9 +76,11 @@ class LightGCN(Model):
         return Induction((item_sum / degrees).unsqueeze(1), (self.degrees > 0).cpu().numpy()[:, None])
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """BPR plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
+        """BPR, or softmax, plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
         penalty = squared_norm_of_rows([self.user], [self.item], batch)
-        return bpr_of_vectors(*self._vectors(), batch) + 0.5 * self.config.reg * penalty
+        users, items = self._vectors()
+        objective = ranking_loss(self.config, functional.embedding(batch.users, users), items, batch)
+        return objective + 0.5 * self.config.reg * penalty
 
     def _vectors(self) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
         user, item = self.user, self.item

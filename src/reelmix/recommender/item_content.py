@@ -56,9 +56,12 @@ def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
 
     To somebody who watched it, who is then its only neighbour, a new item passes its layer 0 on.
     """
-    passes = np.stack(list(contents.values()), axis=1)
+    passes, items, parts = np.stack(list(contents.values()), axis=1), _summed(contents), contents
+    if run.settings["model"].get("loss") == "softmax":  # by cosines
+        lengths = np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-12)
+        items, parts = items / lengths, {name: part / lengths for name, part in contents.items()}
     heard = run.vectors.passes is not None and run.vectors.passes.any()
-    return ItemVectors(_summed(contents), contents, passes * bool(heard), takes_part)
+    return ItemVectors(items, parts, passes * bool(heard), takes_part)
 
 
 def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:

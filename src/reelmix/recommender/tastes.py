@@ -30,7 +30,7 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
 
 
 def co_watchers(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
-    """Rows of the users who watched the same as this one, and what their refinement counts for in its vector."""
+    """Rows of the users who watched the same as this one, and the weights of their refinement in its vector."""
     training = run.matrix(TRAIN)
     watched = training[[user]].astype(np.float64)
     watchers, degree = np.maximum(training.sum(axis=0), 1), np.maximum(training.sum(axis=1), 1)
@@ -43,7 +43,7 @@ def co_watchers(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Flo
 
 
 def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modality"]:
-    """How much histories care about each modality, as :class:`reelmix.models.emphasis.HistoryEmphasis` says."""
+    """How much histories care about each modality (:class:`reelmix.models.emphasis.HistoryEmphasis`)."""
     content = run.vectors.directions
     assert content is not None
     sums = np.asarray(histories @ content.reshape(len(content), -1)).reshape(-1, *content.shape[1:])

@@ -33,6 +33,9 @@ NAMES = {
 }
 """All models as the paper writes them: floors, its baselines in the order of Table III, DualGNN."""
 
+EVERY_NAME = {**NAMES, "reelmix": "Reelmix"}
+"""Those and ours."""
+
 BASELINES = ("vbpr", "mmgcn", "star_gcn", "lr_gccf", "lightgcn")
 
 
@@ -204,14 +207,17 @@ def choose(tuned: Path | None, training: TrainingConfig) -> dict[str, Chosen]:
         StorageError, ConfigError: a file of ``tuned`` cannot be read or holds what is no setting.
         RunError: ``tuned`` holds no settings.
     """
-    chosen = {name: Chosen({}, training, tuned=False) for name in NAMES}
+    chosen = {name: Chosen({}, training, tuned=False) for name in EVERY_NAME}
+    for name, model in MODELS.items():
+        chosen[name] = Chosen({}, training.suited(model.Config.training_defaults), tuned=False)
     for name, model in (MODELS | FLOORS).items():
         file = tuned / f"{name}.toml" if tuned else None
         if file and file.exists():
             found = Experiment.read({name: model.Config}, file=file, model=name)
-            rate = {"learning_rate": found.training.learning_rate}
+            searched = {key: getattr(found.training, key) for key in ("learning_rate", "averaging")}
             settings = _differing(name, found.settings.model_dump(mode="json"))
-            chosen[name] = Chosen(settings, training.model_copy(update=rate), tuned=True)
+            trained = chosen[name].training.model_copy(update=searched)
+            chosen[name] = Chosen(settings, trained, tuned=True)
     if tuned and not any(one.tuned for one in chosen.values()):
         raise RunError(
             expected="settings such as dualgnn.toml",

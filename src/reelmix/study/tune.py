@@ -29,6 +29,8 @@ from reelmix.training.config import TrainingConfig
 from reelmix.training.trainer import Ending, Trainer
 
 JOURNAL = "trials.journal"
+OF_TRAINING = tuple(TrainingConfig.model_fields)
+"""Names of the settings that are the training loop's; the others of a space are the model's own."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Trial:
 
     Attributes:
         number: its place in the model's search, from 0.
-        settings: the model's settings and the learning rate, as tried.
+        settings: the model's settings and those of the training loop, as tried.
         metric: the best validation metric; of a pruned trial, the best until then.
         pruned: whether it was given up before its end, or training diverged.
         epochs: how many were trained; 0 for a floor.
@@ -96,7 +98,7 @@ class Trying:
     def __call__(self, task: Try, report: Report) -> list[Epoch]:
         """The epochs that were trained; of a floor, the one moment it was measured at, as epoch 0."""
         validate = validation(self.split, task.training)
-        own = {key: value for key, value in task.settings.items() if key != "learning_rate"}
+        own = {key: value for key, value in task.settings.items() if key not in OF_TRAINING}
         if task.model in FLOORS:
             return [Epoch(0, 0.0, validate(FLOORS[task.model](**own).build(self.split)), 0.0)]
         model = MODELS[task.model](**own).build(self.split, rng=task.rng)
@@ -275,8 +277,9 @@ class Search:
                     trial = study.ask(distributions)
                 self.running[model, trial.number] = trial
                 settings = dict(trial.params)
-                rate = settings.get("learning_rate", self.training.learning_rate)
-                training = self.training.model_copy(update={"learning_rate": rate})
+                defaults = MODELS[model].Config.training_defaults if model in MODELS else {}
+                ours = {key: value for key, value in settings.items() if key in OF_TRAINING}
+                training = self.training.suited(defaults).model_copy(update=ours)
                 yield Try(model, trial.number, settings, training, self.rng)
 
     def _distribution(self, space: Range | tuple[Any, ...]) -> Any:
@@ -324,8 +327,9 @@ class Search:
         best = best_of(trials)
         settings = dict(best.settings)
         tables: dict[str, Any] = {"model": {"name": model}}
-        if "learning_rate" in settings:
-            tables["training"] = {"learning_rate": settings.pop("learning_rate")}
+        training = {key: settings.pop(key) for key in OF_TRAINING if key in settings}
+        if training:
+            tables["training"] = training
         tables["model"] |= settings
         metric = self.training.validation_metric
         head = f"# validation {metric} {best.metric:.4f}, the best of {len(trials)} trials\n"
@@ -342,6 +346,8 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 
 def _first(model: str) -> list[dict[str, Any]]:
     """The settings that are tried first: the published ones, and our defaults for the others of the space."""
-    config = (MODELS | FLOORS)[model].Config.model_fields | TrainingConfig.model_fields
-    defaults = {name: config[name].default for name in SPACES[model]}
+    config = (MODELS | FLOORS)[model].Config
+    training = dict(config.training_defaults) if model in MODELS else {}
+    fields = config.model_fields | TrainingConfig.model_fields
+    defaults = {name: training.get(name, fields[name].default) for name in SPACES[model]}
     return [{**defaults, **settings} for settings in KNOWN_GOOD.get(model, (defaults,))]

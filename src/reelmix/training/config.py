@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 from pydantic import Field, field_validator
 
 from reelmix.settings import Settings
@@ -28,6 +31,11 @@ class TrainingConfig(Settings):
 
     validation_metric: str = "recall@20"
     """Validation metric that chooses the best epoch, as name@P."""
+
+    def suited(self, defaults: Mapping[str, Any]) -> Self:
+        """The same with a model's own defaults for whatever was not given."""
+        open_to_them = {key: value for key, value in defaults.items() if key not in self.model_fields_set}
+        return self.model_copy(update=open_to_them)
 
     @field_validator("validation_metric")
     @classmethod

@@ -1,0 +1,78 @@
+"""What models of vectors are trained for: each item before one other, or before a sample of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from reelmix.models.base import Batch, Embeddings, ModelSettings
+from reelmix.models.losses import bpr, sampled_softmax
+
+Loss = Literal["bpr", "softmax"]
+
+
+class ObjectiveSettings(ModelSettings):
+    """The loss of a model whose papers know only BPR, so that no gain is one of the loss alone."""
+
+    loss: Loss = "bpr"
+    """What is trained for: bpr, each item before one other, by dot products, as in the papers; or softmax,
+    each item before a sample of all, by cosines, as Reelmix."""
+
+    temperature: float = Field(0.15, gt=0)
+    """What cosines are divided by before the softmax: the smaller, the more the nearest items matter."""
+
+    candidates: int = Field(512, ge=1)
+    """Items that the softmax of a step compares each observed one with, the same for the whole batch, at
+    most. With 1,024 an epoch costs a third more, and validates alike."""
+
+
+def ranking_loss(
+    config: ObjectiveSettings,
+    users: Float[Tensor, "triple dim"],
+    items: Float[Tensor, "item dim"],
+    batch: Batch,
+) -> Float[Tensor, ""]:
+    """The loss of a batch.
+
+    Args:
+        config: which loss.
+        users: the vectors of the triples' users.
+        items: those of all items.
+        batch: the triples; for softmax, the first ``candidates`` of their negatives are the sample.
+    """
+    positives = functional.embedding(batch.positives, items)
+    if config.loss == "bpr":
+        negatives = functional.embedding(batch.negatives, items)
+        return bpr((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
+    chosen = batch.negatives[: config.candidates]
+    others = functional.embedding(chosen, items)
+    losses = sampled_softmax(
+        functional.normalize(users) / config.temperature,
+        functional.normalize(positives),
+        functional.normalize(others),
+        same(chosen, batch.positives),
+        len(items),
+    )
+    return losses.mean()
+
+
+def same(candidates: Tensor, positives: Tensor) -> Tensor:
+    """Which candidates are the triple's own item: (triple, candidate)."""
+    return candidates.int() == positives.int().unsqueeze(1)
+
+
+def scored(config: ObjectiveSettings, embeddings: Embeddings) -> Embeddings:
+    """The vectors whose dot products rank as the loss does: for softmax, items at length 1.
+
+    Users stay as they are: their length changes no order.
+    """
+    if config.loss == "bpr":
+        return embeddings
+    length = embeddings.items.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    parts = {name: part / length for name, part in embeddings.item_parts.items()}
+    return replace(embeddings, items=embeddings.items / length, item_parts=parts)
