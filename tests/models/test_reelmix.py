@@ -42,15 +42,19 @@ def as_dense(model, split):
         directions = slow_directions(features, N_ITEMS)
         present = split.edges(name)
         linked = np.flatnonzero(present)
-        own = model.content[name]
         mapped = np.zeros((N_ITEMS, features.size))
-        mapped[features.items] = own.features.numpy()
+        if name in model.content:
+            mapped[features.items] = model.content[name].features.numpy()
         k = model.config.lookalikes
         similar = slow_lookalikes(directions, linked, k) if k else np.zeros((N_ITEMS, N_ITEMS))
         has = split.dataset.has(name).tolist()
         contents.append(DenseContent(name, has, *map(torch.from_numpy, (mapped, directions, similar))))
     parameters = leaves(model)
     parameters.setdefault("emphasis.learned", torch.zeros(len(contents)))
+    parameters.setdefault("bias", model.bias)
+    for content in contents:
+        nothing = torch.zeros(model.config.embedding_size, content.features.shape[1])
+        parameters.setdefault(f"content.{content.name}.weight", nothing)
     settings = {name: getattr(model.config, name) for name in ("user_graph", "temperature")}
     interactions = set(interactions_of(split))
     return DenseReelmix(parameters, interactions, contents, N_USERS, **settings)
@@ -58,7 +62,17 @@ def as_dense(model, split):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    "settings", [{}, {"user_graph": 0.0}, {"lookalikes": 0}, {"lookalikes": 20, "user_graph": 2.0}], ids=str
+    "settings",
+    [
+        {},
+        {"user_graph": 0.0},
+        {"lookalikes": 0},
+        {"lookalikes": 20, "user_graph": 2.0},
+        {"own_emphasis": False},
+        {"content": "none"},
+        {"bias": False},
+    ],
+    ids=str,
 )
 def test_equals_the_dense_reference(seed, settings):
     split = split_of(labelled_pairs(seed), two_modalities(seed + 1))

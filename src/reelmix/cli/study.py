@@ -17,6 +17,7 @@ from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
+from reelmix.study.ours import OURS
 from reelmix.study.plan import NAMES, Plan, choose
 from reelmix.study.robustness import RATES as CURVE_RATES
 from reelmix.study.strategies import MULTIMODAL, STRATEGIES
@@ -43,7 +44,8 @@ def command(
         str,
         typer.Argument(
             help=f"One of: {', '.join(EXHIBITS)}; all of these, with a report; "
-            f"{', '.join(BEYOND)}; or robustness, which is all of these, with a report.",
+            f"{', '.join(BEYOND)}; or robustness, which is all of these, with a report; "
+            f"{', '.join(OURS)}, of Reelmix.",
             show_default=False,
         ),
     ],

@@ -70,7 +70,7 @@ class Induction:
 
 
 class ModelSettings(Settings):
-    """Settings of a model that is trained."""
+    """Settings of a model or floor."""
 
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
@@ -83,7 +83,7 @@ class Configured:
     """
 
     name: ClassVar[str]
-    Config: ClassVar[type[Settings]]
+    Config: ClassVar[type[ModelSettings]]
 
     def __init__(self, config: Settings | None = None, **settings: Any) -> None:
         super().__init__()

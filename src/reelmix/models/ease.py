@@ -8,11 +8,11 @@ from pydantic import Field
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 
+from reelmix.models.base import ModelSettings
 from reelmix.models.floor import ItemItemFloor
-from reelmix.settings import Settings
 
 
-class EASEConfig(Settings):
+class EASEConfig(ModelSettings):
     """Settings of EASE."""
 
     reg: float = Field(100.0, gt=0)

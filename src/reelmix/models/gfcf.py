@@ -11,11 +11,11 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
 from reelmix.graph.cache import cached
+from reelmix.models.base import ModelSettings
 from reelmix.models.floor import ItemItemFloor
-from reelmix.settings import Settings
 
 
-class GFCFConfig(Settings):
+class GFCFConfig(ModelSettings):
     """Settings of GF-CF."""
 
     weight: float = Field(0.3, ge=0)

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from reelmix.data import Split
+from reelmix.models.base import ModelSettings
 from reelmix.models.floor import Floor
-from reelmix.settings import Settings
 
 
-class PopularityConfig(Settings):
+class PopularityConfig(ModelSettings):
     """Popularity has no settings."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from torch.nn import functional
 from reelmix.data import Split
 from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph, normalised
 from reelmix.models.base import Batch, Embeddings, Induction, Model, ModelSettings, seeded
-from reelmix.models.content import ContentMap, Contents
+from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
 from reelmix.models.objective import same
+
+LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
 
 
 class ReelmixConfig(ModelSettings):
@@ -41,8 +43,19 @@ class ReelmixConfig(ModelSettings):
     """Items that each item chooses in every modality's graph of items with similar content; 0 leaves these
     graphs out. 10 and 20 validate alike."""
 
-    content: ContentMap = "linear"
-    """From features to d: linear or mlp (trained), pca or identity (fixed)."""
+    content: LayerZeroContent = "linear"
+    """From features to the d dimensions of layer 0: linear or mlp (trained), pca or identity (fixed); none
+    leaves it to the graphs of lookalikes."""
+
+    own_emphasis: bool = True
+    """Whether a user's emphasis on each modality follows from how alike the things are that they watched;
+    if not, all modalities weigh alike for everybody."""
+
+    leave_out: bool = True
+    """Whether an interaction is left out of its own score in training."""
+
+    bias: bool = True
+    """Whether items have a trained number of their own, whoever asks: their popularity, learned."""
 
     temperature: float = Field(0.15, gt=0)
     """What cosines are divided by before the softmax: the smaller, the more the nearest items matter."""
@@ -137,16 +150,23 @@ class Reelmix(Model):
             features = dataset.features[name]
             linked = features.only(split.edges(name)[features.items])
             self.alike.append(SparseMatrix(lookalike_graph(linked, dataset.n_items, config.lookalikes)))
-        if len(self.alike):
+        self.personal = len(self.alike) > 0 and config.own_emphasis
+        if self.personal:
             self.emphasis = HistoryEmphasis(dataset, self.history, config.embedding_size)
+        mapped = dataset.only([]) if config.content == "none" else dataset
+        content = "linear" if config.content == "none" else config.content
         self.content = Contents(
-            dataset, embedding_size=config.embedding_size, content=config.content, rng=generator, bias=False
+            mapped, embedding_size=config.embedding_size, content=content, rng=generator, bias=False
         )
         scale = config.embedding_size**-0.5
         self.item = nn.Parameter(
             torch.randn(dataset.n_items, config.embedding_size, generator=generator) * scale
         )
-        self.bias = nn.Parameter(torch.zeros(dataset.n_items))
+        self.bias: Tensor
+        if config.bias:
+            self.bias = nn.Parameter(torch.zeros(dataset.n_items))
+        else:
+            self.register_buffer("bias", torch.zeros(dataset.n_items))
         return self
 
     def embed(self) -> Embeddings:
@@ -157,9 +177,10 @@ class Reelmix(Model):
         layers = self._layers(self._layer0())
         tastes = functional.normalize(self._tastes(layers)) / self.config.temperature
         length = layers.items.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        parts = {name: 0.0 + part for name, part in zip(self.modalities, self._content(), strict=True)}
-        for name, alike in zip(self.modalities, layers.alike, strict=False):
-            parts[name] = parts[name] + alike
+        parts = {name: torch.zeros_like(layers.zero) for name in self.modalities}
+        for found in (self._content(), layers.alike):  # either may be left out
+            for name, part in zip(self.modalities, found, strict=False):
+                parts[name] = parts[name] + part
         return Embeddings(
             _beside(tastes, tastes.new_ones(len(tastes))),
             _beside(layers.items / length, self._bias()),
@@ -175,7 +196,11 @@ class Reelmix(Model):
         """
         layers = self._layers(self._dropped(self._layer0(), batch.rng))
         users, positives, chosen = batch.users, batch.positives, batch.negatives[: self.config.candidates]
-        tastes, found = self._left_out(layers, users, positives)
+        if self.config.leave_out:
+            tastes, found = self._left_out(layers, users, positives)
+        else:
+            tastes = functional.embedding(users, self._tastes(layers))
+            found = functional.embedding(positives, layers.items)
         tastes = functional.normalize(tastes) / self.config.temperature
         # the bias is one number more of an item, as in embed
         tastes = _beside(tastes, tastes.new_ones(len(tastes)))
@@ -184,7 +209,7 @@ class Reelmix(Model):
         others = _beside(others, self._bias()[chosen])
         taken = same(chosen, positives) | (self.watchers[chosen] == 0)
         losses = sampled_softmax(tastes, found, others, taken, self.n_watched)
-        counted = self.watched[users] > 1
+        counted = self.watched[users] > int(self.config.leave_out)
         return (losses * counted).sum() / counted.sum().clamp(min=1)
 
     def _left_out(
@@ -212,7 +237,7 @@ class Reelmix(Model):
             passes,
             np.ones(passes.shape[:2], bool),
             _beside(self.config.user_graph * heard, heard.new_zeros(len(heard))),
-            directions=self.emphasis.content if len(self.alike) else None,
+            directions=self.emphasis.content if self.personal else None,
         )
 
     def _layer0(self) -> Float[Tensor, "item dim"]:
@@ -252,14 +277,14 @@ class Reelmix(Model):
         without: Int[Tensor, " row"] | None = None,
     ) -> Float[Tensor, "row dim"]:
         """The sum of what users hear, each modality with their emphasis."""
-        if heard.shape[1] == 1:
-            return heard[:, 0]
+        if not self.personal:
+            return heard.sum(dim=1)
         return heard[:, 0] + (self.emphasis(users, without).unsqueeze(2) * heard[:, 1:]).sum(dim=1)
 
     def _emphasis(self) -> Float[Tensor, "user modality"] | None:
-        if len(self.alike):
+        if self.personal:
             return self.emphasis()
-        return self.bias.new_ones(self.history.n_rows, len(self.modalities)) if self.modalities else None
+        return self.item.new_ones(self.history.n_rows, len(self.modalities)) if self.modalities else None
 
     def _bias(self) -> Float[Tensor, " item"]:
         """Of an item that nobody watched, that of the average item that the fewest people watched."""

@@ -30,7 +30,7 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
 
 
 def co_watchers(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
-    """Rows of the users who watched the same as this one, and the weights of their refinement in its vector."""
+    """Rows of the users who watched the same, and the weights of their refinement in this one's vector."""
     training = run.matrix(TRAIN)
     watched = training[[user]].astype(np.float64)
     watchers, degree = np.maximum(training.sum(axis=0), 1), np.maximum(training.sum(axis=1), 1)
@@ -60,7 +60,7 @@ def _summed(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     assert passes is not None
     heard = np.asarray(histories @ passes.reshape(len(passes), -1)).reshape(-1, *passes.shape[1:])
     if run.vectors.directions is None:
-        return heard[:, 0]
+        return heard.sum(axis=1)
     return heard[:, 0] + (emphasis(run, histories)[:, :, None] * heard[:, 1:]).sum(axis=1)
 
 

@@ -17,7 +17,7 @@ from reelmix.evaluation.ranking import top_n
 from reelmix.models import FLOORS, MODELS
 from reelmix.models.floor import ItemItemFloor
 from reelmix.recommender.fit import fit
-from reelmix.recommender.item_content import PARTS
+from reelmix.recommender.item_content import VECTORS
 from reelmix.recommender.new_items import NewItems, with_items
 from reelmix.recommender.new_users import fold_in
 from reelmix.recommender.run import Run
@@ -153,7 +153,7 @@ def _cold_item_scorer(
     if cold.model in FLOORS:
         return WithUnknown(FLOORS[cold.model](**cold.settings).build(warm), n_held, cold.rng), None
     run = cold.trained(warm, evaluation)
-    if cold.model not in PARTS:
+    if cold.model not in VECTORS:
         return WithUnknown(VectorScorer(run.vectors.users, run.vectors.items), n_held, cold.rng), run
     more = with_items(run, NewItems.of_dataset(split.dataset.take_items(held), run))
     # an item without any modality is not taken in: its vector is zero

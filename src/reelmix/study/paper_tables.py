@@ -322,7 +322,9 @@ def seeds_note(plan: Plan) -> str:
     """What a table's numbers are over, and where the settings come from."""
     seeds = ", ".join(str(seed) for seed in plan.seeds)
     untuned = [
-        NAMES[name] for name, chosen in plan.chosen.items() if not chosen.tuned and name != "popularity"
+        NAMES[name]
+        for name, chosen in plan.chosen.items()
+        if not chosen.tuned and name in NAMES and name != "popularity"
     ]
     source = (
         "Settings from the search." if not untuned else f"Default settings, no search: {_listed(untuned)}."

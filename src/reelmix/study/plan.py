@@ -138,20 +138,22 @@ class Exhibit:
     section: Callable[[Plan, Found], Section]
 
 
-def estimate(outcomes: Sequence[Outcome], metric: str) -> Estimate:
-    """Mean and spread of a test metric over seeds."""
-    return Estimate.of([outcome.metrics["test"][metric] for outcome in outcomes])
+def estimate(outcomes: Sequence[Outcome], metric: str, *, stage: str = "test") -> Estimate:
+    """Mean and spread of a metric over seeds."""
+    return Estimate.of([outcome.metrics[stage][metric] for outcome in outcomes])
 
 
-def decrease(whole: Sequence[Outcome], *lost: Sequence[Outcome], metric: str) -> Estimate | None:
+def decrease(
+    whole: Sequence[Outcome], *lost: Sequence[Outcome], metric: str, stage: str = "test"
+) -> Estimate | None:
     """What is lost, in percent of what there was, seed by seed; None where there was nothing to lose.
 
     Args:
         whole: with nothing lost, one for each seed.
         lost: the same seeds, once for each way in which something was lost: the mean is taken.
-        metric: of the test part.
+        metric: of the test part, or of another ``stage``.
     """
-    tests = [[outcome.metrics["test"][metric] for outcome in ours] for ours in (whole, *lost)]
+    tests = [[outcome.metrics[stage][metric] for outcome in ours] for ours in (whole, *lost)]
     found = [100 * (1 - mean(less) / full) for full, *less in zip(*tests, strict=True) if full]
     return Estimate.of(found) if found else None
 
@@ -207,10 +209,12 @@ def choose(tuned: Path | None, training: TrainingConfig) -> dict[str, Chosen]:
         StorageError, ConfigError: a file of ``tuned`` cannot be read or holds what is no setting.
         RunError: ``tuned`` holds no settings.
     """
-    chosen = {name: Chosen({}, training, tuned=False) for name in EVERY_NAME}
-    for name, model in MODELS.items():
-        chosen[name] = Chosen({}, training.suited(model.Config.training_defaults), tuned=False)
-    for name, model in (MODELS | FLOORS).items():
+    models = MODELS | FLOORS
+    chosen = {
+        name: Chosen({}, training.suited(models[name].Config.training_defaults), tuned=False)
+        for name in EVERY_NAME
+    }
+    for name, model in models.items():
         file = tuned / f"{name}.toml" if tuned else None
         if file and file.exists():
             found = Experiment.read({name: model.Config}, file=file, model=name)

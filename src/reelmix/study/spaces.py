@@ -116,4 +116,4 @@ KNOWN_GOOD: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "star_gcn": ({"learning_rate": 1e-3, "reg": 1e-4, "embedding_size": 64},),
     "vbpr": ({"learning_rate": 1e-3, "reg": 1e-2, "embedding_size": 64},),
 }
-"""What their papers report, and a first try of the other loss, tried first; it counts into the same budget."""
+"""What their papers report, and one try of the other loss, come first; they count into the same budget."""

@@ -17,6 +17,7 @@ from reelmix.study.cold_tables import COLD_TABLES
 from reelmix.study.control import CONTROL
 from reelmix.study.extra import optional
 from reelmix.study.markdown import to_markdown
+from reelmix.study.ours import OURS
 from reelmix.study.paper_figures import ACCURACY_FIGURES
 from reelmix.study.paper_tables import TABLES
 from reelmix.study.paper_vectors import VECTOR_FIGURES
@@ -69,7 +70,7 @@ def exhibits(name: str) -> dict[str, Exhibit]:
         return EXHIBITS
     if name == "robustness":
         return BEYOND
-    every = EXHIBITS | BEYOND
+    every = EXHIBITS | BEYOND | OURS
     if name not in every:
         raise ConfigError(
             expected="a table or figure",

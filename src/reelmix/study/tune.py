@@ -277,7 +277,7 @@ class Search:
                     trial = study.ask(distributions)
                 self.running[model, trial.number] = trial
                 settings = dict(trial.params)
-                defaults = MODELS[model].Config.training_defaults if model in MODELS else {}
+                defaults = (MODELS | FLOORS)[model].Config.training_defaults
                 ours = {key: value for key, value in settings.items() if key in OF_TRAINING}
                 training = self.training.suited(defaults).model_copy(update=ours)
                 yield Try(model, trial.number, settings, training, self.rng)
@@ -347,7 +347,6 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 def _first(model: str) -> list[dict[str, Any]]:
     """The settings that are tried first: the published ones, and our defaults for the others of the space."""
     config = (MODELS | FLOORS)[model].Config
-    training = dict(config.training_defaults) if model in MODELS else {}
     fields = config.model_fields | TrainingConfig.model_fields
-    defaults = {name: training.get(name, fields[name].default) for name in SPACES[model]}
+    defaults = {name: config.training_defaults.get(name, fields[name].default) for name in SPACES[model]}
     return [{**defaults, **settings} for settings in KNOWN_GOOD.get(model, (defaults,))]
