@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -101,7 +102,7 @@ def _chosen(
 def _similarities(
     content: Float[np.ndarray, "present feature"] | csr_matrix,
 ) -> Iterator[tuple[Int[np.ndarray, " block"], Float[np.ndarray, "block present"]]]:
-    size = content.shape[0]
+    size = cast(tuple[int, int], content.shape)[0]
     block = max(1, BLOCK_BYTES // (8 * max(size, 1)))
     for start in range(0, size, block):
         rows = np.arange(start, min(start + block, size))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -49,13 +51,16 @@ class HistoryEmphasis(nn.Module):
         for place, features in enumerate(dataset.features.values()):
             content[features.items, place] = reduced(features, size)
         self.content: Tensor
+        self.sums: Tensor
+        self.counts: Tensor
         self.register_buffer("content", _working(content), persistent=False)
         self.register_buffer(
             "sums", history(self.content.flatten(1)).unflatten(1, (-1, size)), persistent=False
         )
         self.register_buffer("counts", history(self._known(self.content)), persistent=False)
         self.learned = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
-        alike = self._alike(self.sums, self.counts)[history.scipy().sum(axis=1) > 0]
+        active = torch.from_numpy(history.scipy().sum(axis=1) > 0)
+        alike = self._alike(self.sums, self.counts)[active]
         self.mean: Tensor
         self.deviation: Tensor
         self.register_buffer("mean", alike.mean(dim=0))
@@ -88,16 +93,16 @@ class HistoryEmphasis(nn.Module):
 def reduced(features: Features, size: int) -> Float[np.ndarray, "present dim"]:
     """Directions of the content in their ``size`` strongest dimensions, at length 1, filled up with zeros."""
     found = directions(features)
-    strongest = min(size, min(found.shape))
-    if strongest < min(found.shape):
-        start = np.random.default_rng(0).normal(size=min(found.shape))  # any will do, the same every time
-        vectors = svds(found, k=strongest, v0=start)[2]
+    smaller = min(cast(tuple[int, int], found.shape))
+    if size < smaller:
+        start = np.random.default_rng(0).normal(size=smaller)  # any will do, the same every time
+        axes = cast(np.ndarray, svds(found, k=size, v0=start)[2])
     else:
-        vectors = np.linalg.svd(
+        axes = np.linalg.svd(
             found if isinstance(found, np.ndarray) else found.toarray(), full_matrices=False
         )[2]
     projected = np.zeros((len(features.items), size))
-    projected[:, : len(vectors)] = found @ vectors.T
+    projected[:, : len(axes)] = found @ axes.T
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
     return np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 1e-12)
 

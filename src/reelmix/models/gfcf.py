@@ -71,4 +71,4 @@ def _right_singular_vectors(matrix: csr_array, rank: int) -> Float[np.ndarray, "
     if rank >= smaller:
         return np.linalg.svd(matrix.toarray(), full_matrices=False)[2][:smaller].T
     start = np.random.default_rng(0).normal(size=smaller)  # any will do, the same every time
-    return svds(matrix, k=rank, v0=start)[2].T
+    return cast(np.ndarray, svds(matrix, k=rank, v0=start)[2]).T

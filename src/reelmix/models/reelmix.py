@@ -141,6 +141,9 @@ class Reelmix(Model):
         self.modalities = dataset.modalities
         bipartite = normalised(train)
         self.graph, self.history = SparseMatrix(bipartite), SparseMatrix(train)
+        self.watchers: Tensor
+        self.watched: Tensor
+        self.carried: Tensor
         self._keep("watchers", train.sum(axis=0))
         self._keep("watched", train.sum(axis=1))
         self._keep("carried", bipartite.sum(axis=1))
