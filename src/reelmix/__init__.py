@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reelmix.errors import ReelmixError as ReelmixError
     from reelmix.evaluation import EvaluationConfig as EvaluationConfig
     from reelmix.models import DualGNN as DualGNN
+    from reelmix.models import Reelmix as Reelmix
     from reelmix.recommender import Recommender as Recommender
     from reelmix.recommender import Run as Run
     from reelmix.recommender import explain as explain
@@ -31,6 +32,7 @@ _HOME = {
     "DualGNN": "reelmix.models",
     "EvaluationConfig": "reelmix.evaluation",
     "Recommender": "reelmix.recommender",
+    "Reelmix": "reelmix.models",
     "ReelmixError": "reelmix.errors",
     "Run": "reelmix.recommender",
     "Split": "reelmix.data",

@@ -57,9 +57,9 @@ def test_no_modality():
         ),
         (
             {"zzz": 1},
-            "dualgnn: expected a known setting, found 'zzz'. Valid names: aggregation, construction, "
-            "content, embedding_size, emphasis, item_ids, layers, missing, modality_dropout, neighbours, "
-            "reg, unit_content, user_layers.",
+            "dualgnn: expected a known setting, found 'zzz'. Valid names: aggregation, candidates, "
+            "construction, content, embedding_size, emphasis, item_ids, layers, loss, missing, "
+            "modality_dropout, neighbours, reg, temperature, unit_content, user_layers.",
         ),
         (
             {"layers": -1},

@@ -9,7 +9,7 @@ import torch
 
 from reelmix.data.features import bag_features
 from reelmix.errors import ConfigError, DataError
-from reelmix.models import MMGCN, VBPR, DualGNN, LightGCN
+from reelmix.models import MMGCN, VBPR, DualGNN, LightGCN, Reelmix
 from reelmix.models.content import PrincipalContent, TrainedMap
 from reelmix.recommender import Run
 from reelmix.recommender.fit import fit
@@ -23,6 +23,9 @@ MODELS = {
     "mmgcn": lambda: MMGCN(**SMALL),
     "mmgcn concatenation": lambda: MMGCN(**SMALL, combination="concatenation", content="mlp"),
     "vbpr": lambda: VBPR(**SMALL),
+    "reelmix": lambda: Reelmix(**SMALL, lookalikes=0),
+    "reelmix mlp": lambda: Reelmix(**SMALL, lookalikes=0, content="mlp"),
+    "dualgnn softmax": lambda: DualGNN(**SMALL, neighbours=5, loss="softmax"),
 }
 
 

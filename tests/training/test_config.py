@@ -62,7 +62,7 @@ def test_misspelt_settings(key, advice):
 
 
 def test_smallest_values_that_may_be():
-    smallest = {"epochs": 1, "batch_size": 1, "patience": 1, "validation_metric": "ndcg@1"}
+    smallest = {"epochs": 1, "batch_size": 1, "averaging": 0.0, "patience": 1, "validation_metric": "ndcg@1"}
     config = TrainingConfig.read({**smallest, "learning_rate": 1e-12}, where="training")
     assert config.model_dump() == {**smallest, "learning_rate": 1e-12}
 

@@ -17,12 +17,12 @@ from small_training import (
 import reelmix as rm
 from reelmix.errors import ConfigError, RunError, StorageError
 from reelmix.files import read_arrays, write_arrays
-from reelmix.models import DualGNN
+from reelmix.models import DualGNN, Reelmix
 from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
 from reelmix.training.config import TrainingConfig
 
 EPOCHS = 6
-CONFIG = TrainingConfig(batch_size=11, learning_rate=0.03, epochs=EPOCHS, patience=4)
+CONFIG = TrainingConfig(batch_size=11, learning_rate=0.03, epochs=EPOCHS, patience=4, averaging=0.9)
 
 
 class CrashError(Exception):
@@ -61,7 +61,11 @@ def dualgnn(split, rng=7):
     )
 
 
-@pytest.mark.parametrize("make", [factors, dualgnn])
+def reelmix(split, rng=7):
+    return Reelmix(embedding_size=4, lookalikes=2).build(split, rng=rng)
+
+
+@pytest.mark.parametrize("make", [factors, dualgnn, reelmix])
 @pytest.mark.parametrize("way", ["Ctrl-C in a batch", "Ctrl-C after an epoch", "crash in a batch"])
 def test_cut_off_in_any_epoch_ends_in_the_same_state(tmp_path, make, way):
     split = small_split()

@@ -300,3 +300,37 @@ def test_dualgnn_trains_and_keeps_its_best_epoch():
     metric = wild_metric(model)
     assert metric == max(line.metric for line in state.curve) == state.best_metric
     assert state.curve[-1].loss < state.curve[0].loss
+
+
+@pytest.mark.parametrize("averaging", [0.5, 0.99])
+def test_averaged_weights_are_validated_and_kept_and_training_goes_on_from_its_own(averaging):
+    split = small_split()
+    settings = {"learning_rate": 0.05, "batch_size": 11, "epochs": 3, "patience": 50}
+    seen = []
+
+    def run(**more):
+        trainer = trainer_of(split, TrainingConfig(**settings, **more))
+        steps, step = [], trainer.optimiser.step
+
+        def recorded():
+            step()
+            steps.append(trainer.model.users.detach().clone())
+
+        trainer.optimiser.step = recorded
+        judge = trainer.validate
+        trainer.validate = lambda model: seen.append(model.users.detach().clone()) or judge(model)
+        state, _ = trainer.fit()
+        return state, steps
+
+    state, steps = run(averaging=averaging)
+    average, expected = steps[0], []
+    for place, weights in enumerate(steps, start=1):
+        decay = min(averaging, (1 + place) / (10 + place))
+        average = decay * average + (1 - decay) * weights
+        if place % (len(steps) // 3) == 0:
+            expected.append(average)
+    for found, average in zip(seen, expected, strict=True):
+        torch.testing.assert_close(found, average)
+    torch.testing.assert_close(state.best_weights["users"], expected[state.best_epoch - 1])
+    assert torch.equal(state.weights["users"], steps[-1])
+    assert torch.equal(run()[1][-1], steps[-1])  # averaging changes nothing of how it trains

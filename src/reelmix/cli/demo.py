@@ -12,7 +12,7 @@ from reelmix.cli.show import show_list, show_metrics
 from reelmix.cli.terminal import TrainingProgress, duration, say, warn
 from reelmix.data.sample import rank_agreement, sample
 from reelmix.files import require_vacant
-from reelmix.models import DualGNN
+from reelmix.models import Reelmix
 from reelmix.recommender.explain import explain
 from reelmix.recommender.fit import fit
 
@@ -23,7 +23,7 @@ def command(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most.")] = 60,
     rng: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
 ) -> None:
-    """Make the simulated sample, train DualGNN on it, evaluate it, and recommend with reasons.
+    """Make the simulated sample, train Reelmix on it, evaluate it, and recommend with reasons.
 
     Nothing is downloaded. The data are simulated: 2,000 users, 1,000 micro-videos, and three modalities, each
     missing for part of the items.
@@ -37,7 +37,7 @@ def command(
     holes = ", ".join(f"{name} {1 - dataset.has(name).mean():.0%}" for name in dataset.modalities)
     say(f"simulated sample: {dataset.n_users:,} users, {dataset.n_items:,} items; missing: {holes}")
     run = fit(
-        DualGNN(),
+        Reelmix(),
         dataset.split(rng=rng),
         epochs=epochs,
         rng=rng,
@@ -59,8 +59,8 @@ def command(
     say("")
     warn(
         "the simulated users have a planted emphasis on each modality. Rank correlation with it: "
-        f"share of the spread of a user's scores {_listed(shares)}; learned alpha {_listed(alpha)}. "
-        "Why alpha does not recover it: docs/emphasis.md."
+        f"share of the spread of a user's scores {_listed(shares)}; alpha {_listed(alpha)}. "
+        "What that means: docs/emphasis.md."
     )
     say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
     say(f"next: reelmix recommend {out / 'run'} --user user-42 --why")

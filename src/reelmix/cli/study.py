@@ -18,7 +18,7 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.ours import OURS
-from reelmix.study.plan import NAMES, Plan, choose
+from reelmix.study.plan import EVERY_NAME, Plan, choose
 from reelmix.study.robustness import RATES as CURVE_RATES
 from reelmix.study.strategies import MULTIMODAL, STRATEGIES
 from reelmix.study.strategies import RATES as STRATEGY_RATES
@@ -204,8 +204,8 @@ def _rates(text: str | None) -> tuple[float, ...] | None:
 
 def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
     def told(cell: Cell, outcome: Outcome, done: int, total: int) -> None:
-        usual = plan.chosen[cell.model].settings if cell.model in NAMES else {}
-        fields = (MODELS | FLOORS)[cell.model].Config.model_fields if cell.model in NAMES else {}
+        usual = plan.chosen[cell.model].settings if cell.model in EVERY_NAME else {}
+        fields = (MODELS | FLOORS)[cell.model].Config.model_fields if cell.model in EVERY_NAME else {}
         here = {key: cell.settings.get(key, fields[key].default) for key in {**usual, **cell.settings}}
         words = [
             f"{key} {value}" for key, value in here.items() if usual.get(key, fields[key].default) != value
@@ -214,7 +214,7 @@ def _telling(plan: Plan) -> Callable[[Cell, Outcome, int, int], None]:
         lost = (cell.protocol, cell.modality, f"{cell.ratio:.0%}")
         words += [" ".join(word for word in lost if word)] if cell.protocol else []
         trained = f"{count(outcome.epochs, 'epoch')}, " if outcome.epochs else ""
-        words = [NAMES.get(cell.model, cell.model), *words, f"seed {cell.rng}"]
+        words = [EVERY_NAME.get(cell.model, cell.model), *words, f"seed {cell.rng}"]
         say(
             f"{done:4} of {total}  {', '.join(words)}: "
             f"recall@20 {outcome.metrics['test']['recall@20']:.4f}, {trained}{duration(outcome.seconds)}"

@@ -35,7 +35,7 @@ def command(
     data: Annotated[Path, typer.Argument(help="Dataset folder.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the run, new or empty.", show_default=False)],
     model: Annotated[
-        str | None, typer.Option(help=f"One of: {', '.join(MODELS)}. [default: dualgnn]", show_default=False)
+        str | None, typer.Option(help=f"One of: {', '.join(MODELS)}. [default: reelmix]", show_default=False)
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings; flags go before it.", show_default=False)

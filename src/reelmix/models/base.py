@@ -62,11 +62,11 @@ class Induction:
         directions: of each item's content, from which a user's emphasis follows; None where it does not.
     """
 
-    passes: Float[Tensor, "item graph dim"]
+    passes: Float[Tensor, "item graph heard"]
     edges: Bool[np.ndarray, "item graph"]
     refinement: Float[Tensor, "user dim"] | None = None
     neighbours: csr_array | None = None
-    directions: Float[Tensor, "item modality dim"] | None = None
+    directions: Float[Tensor, "item modality content"] | None = None
 
 
 class ModelSettings(Settings):

@@ -61,7 +61,7 @@ class Experiment:
         """Settings from a TOML file (tables ``run``, ``model``, ``training``, ``evaluation``), then flags.
 
         Args:
-            configs: model names and their settings classes.
+            configs: model names and their settings classes; the first is trained if nobody names one.
             file: the TOML file; None for defaults.
             model: name of the model; it goes before ``name`` in the file's table ``model``.
             flags: settings by their plain names, whatever table they belong to; they go before the file.
@@ -88,7 +88,7 @@ class Experiment:
                     fix=nearest(key, SECTIONS),
                 )
         own = dict(tables.get("model", {}))
-        name = model or own.get("name", "dualgnn")
+        name = model or own.get("name", next(iter(configs)))
         own.pop("name", None)
         if not isinstance(name, str) or name not in configs:
             raise ConfigError(

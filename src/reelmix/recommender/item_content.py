@@ -31,7 +31,7 @@ class ItemVectors:
 
     items: Float32[np.ndarray, "new dim"]
     parts: Parts
-    passes: Float32[np.ndarray, "new graph dim"] | None = None
+    passes: Float32[np.ndarray, "new graph heard"] | None = None
     edges: Bool[np.ndarray, "new graph"] | None = None
 
 

@@ -65,11 +65,11 @@ class Vectors:
     item_parts: Mapping[str, Float[np.ndarray, "item dim"]]
     present: Bool[np.ndarray, "item modality"]
     emphasis: Float[np.ndarray, "user modality"] | None = None
-    passes: Float[np.ndarray, "item graph dim"] | None = None
+    passes: Float[np.ndarray, "item graph heard"] | None = None
     edges: Bool[np.ndarray, "item graph"] | None = None
     refinement: Float[np.ndarray, "user dim"] | None = None
     neighbours: csr_array | None = None
-    directions: Float[np.ndarray, "item modality dim"] | None = None
+    directions: Float[np.ndarray, "item modality content"] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it by name, for one file."""

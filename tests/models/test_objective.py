@@ -1,0 +1,46 @@
+"""The loss that is open to LightGCN and DualGNN too: softmax over cosines."""
+
+import pytest
+from small_worlds import N_ITEMS, assert_close, away_from_the_start, batch_of, triples_of, world
+from torch.nn import functional
+
+from reelmix.models import DualGNN, LightGCN
+
+pytestmark = pytest.mark.usefixtures("double_precision")
+MODELS = {
+    "lightgcn": lambda **given: LightGCN(embedding_size=3, reg=0.0, **given),
+    "dualgnn": lambda **given: DualGNN(embedding_size=3, neighbours=3, reg=0.0, missing="mask", **given),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_softmax_compares_by_cosine_with_a_sample_of_all_items(name):
+    split = world()
+    soft = away_from_the_start(MODELS[name](loss="softmax", temperature=0.4, candidates=7).build(split))
+    plain = away_from_the_start(MODELS[name]().build(split))
+    users, items = plain.embed().users, plain.embed().items
+    triples = triples_of(split, 3)
+    candidates = [negative for _, _, negative in triples][:7]
+    losses = []
+    for user, positive, _ in triples:
+        cosine = functional.cosine_similarity(users[user], items, dim=1) / 0.4
+        others = sum(cosine[item].exp() for item in candidates if item != positive) * N_ITEMS / 7
+        losses.append((cosine[positive].exp() + others).log() - cosine[positive])
+    loss, expected = soft.loss(batch_of(triples)), sum(losses) / len(losses)
+    assert_close(loss, expected)
+    loss.backward()
+    expected.backward()
+    for (key, parameter), other in zip(soft.named_parameters(), plain.parameters(), strict=True):
+        assert_close(parameter.grad, other.grad, key)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_lists_are_by_cosine_too(name):
+    split = world()
+    soft, plain = (
+        away_from_the_start(MODELS[name](**given).build(split)).embed() for given in ({"loss": "softmax"}, {})
+    )
+    assert_close(soft.users, plain.users)
+    assert_close(soft.items, functional.normalize(plain.items))
+    if soft.item_parts:
+        assert_close(sum(soft.item_parts.values()), soft.items)

@@ -1,0 +1,84 @@
+"""Users of Reelmix are what they watched: the same for new ones, and split exactly by whose taste it is."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+from small_worlds import N_USERS, interactions_of, world
+
+from reelmix.data.interactions import TRAIN
+from reelmix.models import Reelmix, emphasis
+from reelmix.recommender import Recommender, explain, tastes
+from reelmix.recommender.fit import fit
+from reelmix.recommender.new_users import fold_in
+
+SETTINGS = [{}, {"own_emphasis": False}, {"lookalikes": 0}, {"user_graph": 0.0}, {"content": "none"}]
+
+
+def trained(**settings):
+    model = Reelmix(**{"embedding_size": 6, "lookalikes": 3, "temperature": 0.3, **settings})
+    return model, fit(model, world(), epochs=4, batch_size=16, rng=1)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_a_training_users_history_gives_their_vector(settings):
+    _, run = trained(**settings)
+    found = fold_in(run, run.matrix(TRAIN))
+    expected = run.vectors.users.copy()
+    assert not expected[3, :-1].any()  # user 3 watched nothing: popularity is all there is
+    expected[3] = 0
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_history_gets_the_emphasis_of_a_training_user():
+    _, run = trained()
+    found = tastes.emphasis(run, run.matrix(TRAIN))
+    np.testing.assert_allclose(found, run.vectors.emphasis, rtol=1e-4)
+    assert found.std() > 0.01
+    assert (tastes.PAIRS, tastes.LIMIT) == (emphasis.PAIRS, emphasis.LIMIT)
+
+
+def test_lists_for_a_history_are_those_of_the_user_who_has_it():
+    _, run = trained()
+    recommender = Recommender(run)
+    for user in (0, 1, 5):
+        watched = [int(item) for item in recommender.seen[[user]].indices]
+        if set(recommender.training[[user]].indices) != set(watched):
+            continue
+        own = [line.id for line in recommender.recommend(user, 4)]
+        assert [line.id for line in recommender.recommend_for_history(watched, 4)] == own
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_reasons_add_up_by_modality_and_by_whose_taste_it_is(settings):
+    model, run = trained(**settings)
+    recommender = Recommender(run)
+    with torch.no_grad():
+        heard = model._layers(model._layer0()).heard.numpy()
+    pairs = set(interactions_of(world()))
+    watchers = {item: sum(i == item for _, i in pairs) for _, item in pairs}
+    for user in (0, 1, 4):
+        taste = model._tastes(model._layers(model._layer0()))[user].detach().norm().item()
+        for item in (1, 2, 9):
+            why = explain(recommender, user, item)
+            assert sum(why.parts.values()) + why.rest == pytest.approx(why.score, abs=1e-6)
+            assert sum(source.score for source in why.sources) == pytest.approx(why.score, abs=1e-6)
+            others = {source.user: source for source in why.sources[1:]}
+            assert set(others) == {
+                u for u in range(N_USERS) if u != user and any((user, i) in pairs for v, i in pairs if v == u)
+            }
+            for other, source in others.items():
+                common = [i for v, i in pairs if v == other and (user, i) in pairs]
+                degree = sum(v == other for v, _ in pairs)
+                weight = sum(1 / math.sqrt(watchers[i] * degree) for i in common)
+                assert source.common_items == len(common)
+                refined = model.config.user_graph * weight * heard[other] / (taste * 0.3)
+                assert source.score == pytest.approx(refined @ run.vectors.items[item, :-1], abs=1e-5)
+
+
+def test_nothing_known_of_a_history_is_a_vector_of_zero():
+    _, run = trained(content="none", lookalikes=0)
+    watched = csr_array((np.ones(1, np.float32), [7], [0, 1]), shape=(1, len(run.items)))
+    assert not fold_in(run, watched).any()  # item 7: nobody watched it, and its content takes no part
