@@ -12,7 +12,7 @@ from transcripts import filled
 from reelmix.cli import main, terminal
 from reelmix.data.sample import Sample, sample
 
-SMALL = ["--embedding-size", "8", "--neighbours", "5"]
+SMALL = ["--model", "dualgnn", "--embedding-size", "8", "--neighbours", "5"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from reelmix.data.assemble import assemble
 from reelmix.data.describe import describe
 from reelmix.data.feature_files import FeatureTable
 from reelmix.data.sample import sample
-from reelmix.models import DualGNN
+from reelmix.models import Reelmix
 from reelmix.recommender import Run
 from reelmix.study.coverage import coverage_figures
 from reelmix.study.figure import Figure
@@ -232,7 +232,7 @@ def test_describe_prints_a_name_as_it_stands(reelmix, tmp_path):
 
 def test_demo(reelmix, world, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "sample", lambda: world)
-    monkeypatch.setattr(demo, "DualGNN", lambda: DualGNN(embedding_size=8, neighbours=5))
+    monkeypatch.setattr(demo, "Reelmix", lambda: Reelmix(embedding_size=8))
     out = tmp_path / "demo"
     done = reelmix("demo", "--out", out, "--epochs", "1", "--user", "user-5", "--rng", "3")
     assert done.status == 0, done.err

@@ -11,7 +11,7 @@ import pytest
 from reelmix.recommender import Run
 
 PROGRAM = [sys.executable, "-m", "reelmix.cli.main"]
-SMALL = ["--embedding-size", "8", "--neighbours", "5"]
+SMALL = ["--model", "dualgnn", "--embedding-size", "8", "--neighbours", "5"]
 
 
 def environment(**changes):

@@ -48,12 +48,12 @@ FILES = {
     "[training]\nepoch = 2": (
         "FILE, training: expected a known setting, found 'epoch'. Did you mean 'epochs'?"
     ),
-    "[model]\nneighbors = 2": (
+    "[model]\nname = 'dualgnn'\nneighbors = 2": (
         "FILE, model: expected a known setting, found 'neighbors'. Did you mean 'neighbours'?"
     ),
     "[model]\nname = 'DualGNN'": (
-        "model: expected a model, found 'DualGNN'. Valid names: dualgnn, lightgcn, lr_gccf, mmgcn, star_gcn, "
-        "vbpr."
+        "model: expected a model, found 'DualGNN'. Valid names: dualgnn, lightgcn, lr_gccf, mmgcn, "
+        "reelmix, star_gcn, vbpr."
     ),
     "[modle]\nneighbours = 2": (
         "FILE: expected the tables run, model, training, evaluation, found 'modle'. Did you mean 'model'?"

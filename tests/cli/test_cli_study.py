@@ -148,9 +148,9 @@ def test_fewer_seeds_for_the_figures_with_many_points(reelmix, data, tuned, tmp_
 $ reelmix study tabel3 DATA --out TMP/out
     name: expected a table or figure, found 'tabel3'. Did you mean 'table3'?
 $ reelmix study everything DATA --out TMP/out
-    name: expected a table or figure, found 'everything'. Valid names: all, cold_items, cold_users, control,
-    edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, missing, robustness, serving, strategies, table1, table2,
-    table3, table4.
+    name: expected a table or figure, found 'everything'. Valid names: ablation, all, cold_items, cold_users,
+    control, edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, lost, missing, reelmix, robustness, serving,
+    strategies, table1, table2, table3, table4.
 $ reelmix study robustness DATA --out TMP/out --models nonsense
     models: expected a multimodal model, found 'nonsense'. Valid names: dualgnn, mmgcn, vbpr.
 $ reelmix study missing DATA --out TMP/out --models vbpr,dualgn

@@ -17,7 +17,7 @@ from reelmix.models.dualgnn import DualGNNConfig
 from reelmix.recommender import Run
 from reelmix.training.config import TrainingConfig
 
-SMALL = ["--embedding-size", "8", "--neighbours", "5"]
+SMALL = ["--model", "dualgnn", "--embedding-size", "8", "--neighbours", "5"]
 
 
 def settings(folder: Path) -> dict:
@@ -36,7 +36,8 @@ def test_flags(run_folder, data):
     assert settings(run_folder) == expected
     assert run.vectors.users.shape == (120, 8)
     assert run.manifest["command"] == (
-        f"reelmix train {data} --out {run_folder} --epochs 3 --rng 3 --embedding-size 8 --neighbours 5"
+        f"reelmix train {data} --out {run_folder} --epochs 3 --rng 3 --model dualgnn --embedding-size 8 "
+        "--neighbours 5"
     )
     assert (run.manifest["rng"], run.manifest["epochs"]) == (3, 3)
 
@@ -55,7 +56,17 @@ FLAGS = {
 
 def test_every_flag_reaches_its_setting(reelmix, data, tmp_path):
     words = [word for table in FLAGS.values() for name, v in table.items() for word in (f"--{name}", str(v))]
-    words += ["--no-item-ids", "--at", "2,4", "--metrics", "mrr,ndcg", "--block-bytes", "99999"]
+    words += [
+        "--model",
+        "dualgnn",
+        "--no-item-ids",
+        "--at",
+        "2,4",
+        "--metrics",
+        "mrr,ndcg",
+        "--block-bytes",
+        "99999",
+    ]
     done = reelmix("train", data, "--out", tmp_path / "run", *words)
     assert done.status == 0, done.err
     found = settings(tmp_path / "run")
@@ -163,7 +174,7 @@ def test_users_without_training_interactions_are_named(reelmix, tmp_path):
     )
     features = {"visual": (pl.Series([f"i{row}" for row in range(7)]), np.eye(7, dtype=np.float32))}
     assemble(table, None, features, card=Card("small"), where=Path("pairs")).write(tmp_path / "data")
-    words = ["--out", tmp_path / "run", "--epochs", "1", "--embedding-size", "4", "--neighbours", "2"]
+    words = ["--out", tmp_path / "run", "--epochs", "1", "--embedding-size", "4"]
     done = reelmix("train", tmp_path / "data", *words)
     assert done.status == 0
     assert done.err == (

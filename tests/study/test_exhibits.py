@@ -756,9 +756,9 @@ def test_exhibits_by_name(refusal):
         "name: expected a table or figure, found 'tabel3'. Did you mean 'table3'?"
     )
     assert refusal(ConfigError, exhibits, "everything") == (
-        "name: expected a table or figure, found 'everything'. Valid names: all, cold_items, cold_users, "
-        "control, edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, missing, robustness, serving, strategies, "
-        "table1, table2, table3, table4."
+        "name: expected a table or figure, found 'everything'. Valid names: ablation, all, cold_items, "
+        "cold_users, control, edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, lost, missing, reelmix, "
+        "robustness, serving, strategies, table1, table2, table3, table4."
     )
 
 

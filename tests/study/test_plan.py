@@ -9,10 +9,22 @@ from small_study import TRAINING, drawn, write_tuned
 
 from reelmix.data import Dataset
 from reelmix.errors import ConfigError, RunError, StorageError
-from reelmix.models import FLOORS, MODELS
+from reelmix.models import FLOORS, MODELS, Reelmix
 from reelmix.study.cells import Cell
-from reelmix.study.plan import BASELINES, NAMES, Chosen, Plan, choose, compared, estimate, per_user, written
+from reelmix.study.plan import (
+    BASELINES,
+    EVERY_NAME,
+    NAMES,
+    Chosen,
+    Plan,
+    choose,
+    compared,
+    estimate,
+    per_user,
+    written,
+)
 from reelmix.study.statistics import paired_bootstrap
+from reelmix.training.config import TrainingConfig
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +38,20 @@ def plan(split):
 
 
 def test_every_model_has_a_name():
-    assert set(NAMES) == set(MODELS | FLOORS)
-    assert {*BASELINES, "dualgnn"} == set(MODELS)
+    assert set(EVERY_NAME) == set(MODELS | FLOORS)
+    assert set(NAMES) == set(EVERY_NAME) - {"reelmix"}
+    assert {*BASELINES, "dualgnn", "reelmix"} == set(MODELS)
 
 
 # Settings
 
 
 def test_without_a_search_all_are_defaults():
-    assert choose(None, TRAINING) == {name: Chosen({}, TRAINING, tuned=False) for name in NAMES}
+    chosen = choose(None, TRAINING)
+    assert {name: chosen[name] for name in NAMES} == {n: Chosen({}, TRAINING, tuned=False) for n in NAMES}
+    given = TRAINING.model_dump(include=TRAINING.model_fields_set)
+    ours = {**Reelmix.Config.training_defaults, **given}  # its own defaults, for what the study does not say
+    assert chosen["reelmix"] == Chosen({}, TrainingConfig(**ours), tuned=False)
 
 
 def test_what_a_search_found_is_used_with_the_training_of_the_study(tmp_path):

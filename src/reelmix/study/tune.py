@@ -239,7 +239,7 @@ class Search:
             "dataset": trying.split.dataset.content_hash,
             "split": trying.split.method,
             "rng": [trying.rng, self.rng],
-            "training": self.training.model_dump(mode="json", exclude={"learning_rate"}),
+            "training": self.training.model_dump(mode="json", exclude={"learning_rate", "averaging"}),
         }
         before = study.user_attrs.get("conditions", conditions)
         for key, value in conditions.items():
