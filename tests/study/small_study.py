@@ -12,12 +12,13 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.study import paper_figures
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
+from reelmix.study.ours import OURS
 from reelmix.study.plan import Plan
 from reelmix.study.report import Section
 from reelmix.study.study import BEYOND, EXHIBITS, cells_of
 from reelmix.training.config import TrainingConfig
 
-EVERY = EXHIBITS | BEYOND
+EVERY = EXHIBITS | BEYOND | OURS
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
 TUNED = {
     "dualgnn": "embedding_size = 6\nneighbours = 10\n[training]\nlearning_rate = 0.004\n",

@@ -1,0 +1,140 @@
+"""What is shown of Reelmix, computed again from the outcomes; and really trained once."""
+
+from statistics import mean, stdev
+
+import numpy as np
+import pytest
+from scipy import stats
+from small_study import TRAINING, drawn, imagined, measured, write_tuned
+
+from one_process import one_after_the_other
+from reelmix.data import Dataset
+from reelmix.study.ours import METRICS, OTHERS, OURS, PARTS, TESTED
+from reelmix.study.plan import Plan, choose
+from reelmix.study.study import cells_of
+
+NAMES = tuple(OURS)
+
+
+@pytest.fixture(scope="module")
+def plan(data, tmp_path_factory):
+    tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING), (0, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def study(plan):
+    return imagined(plan, drawn, NAMES)
+
+
+def on(outcomes, metric, stage="test"):
+    return [outcome.metrics[stage][metric] for outcome in outcomes]
+
+
+def plain(study):
+    """Reelmix as chosen; without averaging it has the same settings, but another training."""
+    training = study.plan.chosen["reelmix"].training
+    cells = [pair for pair in study.outcomes.values() if pair[0].model == "reelmix"]
+    cells = [pair for pair in cells if (dict(pair[0].settings), pair[0].protocol) == ({}, None)]
+    return [outcome for cell, outcome in cells if cell.training == training]
+
+
+def others_of(study):
+    """LightGCN was searched with BPR: a row of its own for that loss would be the same one twice."""
+    rows = {name: study.of(model, **changes) for name, (model, changes) in OTHERS.items()}
+    del rows["LightGCN, BPR"]
+    return rows
+
+
+def test_beside_the_others(study):
+    expected = {**others_of(study), "Reelmix": plain(study)}
+    table = study.table("reelmix")
+    assert [row.cells[0] for row in table.rows] == list(expected)
+    for row, outcomes in zip(table.rows, expected.values(), strict=True):
+        for metric, cell in zip(METRICS, row.cells[1:], strict=False):
+            assert cell.mean == pytest.approx(mean(on(outcomes, metric)))
+            assert (cell.spread is None) == (len(outcomes) == 1)
+            assert cell.spread is None or cell.spread == pytest.approx(stdev(on(outcomes, metric)))
+    for place, metric in enumerate(METRICS, start=1):
+        best = max(range(len(table.rows)), key=lambda row: table.rows[row].cells[place].mean)
+        assert place in table.rows[best].bold, metric
+
+
+def test_user_by_user(study):
+    ours = plain(study)
+
+    def users(outcomes, metric):
+        return np.mean([outcome.per_user[metric] for outcome in outcomes], axis=0)
+
+    rows = iter(study.table("reelmix", "reelmix_tests").rows)
+    p_values = []
+    found = []
+    for name, outcomes in others_of(study).items():
+        for metric in TESTED:
+            first, second = users(ours, metric), users(outcomes, metric)
+            row = next(rows)
+            assert row.cells[0] == name
+            assert row.cells[2] == pytest.approx((first - second).mean())
+            assert row.cells[3] <= row.cells[2] <= row.cells[4]
+            p_values.append(float(stats.wilcoxon((first - second).round(12), zero_method="pratt").pvalue))
+            found.append(row.cells[5])
+    assert next(rows, None) is None
+    order, largest = np.argsort(p_values), 0.0
+    for step, place in enumerate(order):
+        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - step)))
+        assert found[place] == pytest.approx(largest)
+
+
+def test_without_each_part(study):
+    cells = [(cell, outcome) for cell, outcome in study.outcomes.values() if cell.model == "reelmix"]
+
+    def of(**changes):
+        averaging = changes.pop("averaging", 0.99)
+        return [
+            outcome
+            for cell, outcome in sorted(cells, key=lambda pair: pair[0].rng)
+            if (dict(cell.settings), cell.training.averaging, cell.protocol) == (changes, averaging, None)
+        ]
+
+    whole = of()
+    table = study.table("ablation")
+    assert [row.cells[0] for row in table.rows] == ["nothing", *PARTS]
+    for row, changes in zip(table.rows, [{}, *PARTS.values()], strict=True):
+        outcomes = of(**changes)
+        assert len(outcomes) == 3
+        assert row.cells[1].mean == pytest.approx(mean(on(outcomes, "recall@20", "validation")))
+        assert row.cells[4].mean == pytest.approx(mean(on(outcomes, "recall@20")))
+        if not changes:
+            assert row.cells[2] is row.cells[6] is None
+            continue
+        for place, stage in ((2, "validation"), (6, "test")):
+            pairs = zip(on(whole, "recall@20", stage), on(outcomes, "recall@20", stage), strict=True)
+            assert row.cells[place].mean == pytest.approx(mean(100 * (1 - b / a) for a, b in pairs))
+
+
+def test_with_a_modality_missing(study):
+    rows = iter(study.table("lost").rows)
+    for model in ("reelmix", "dualgnn"):
+        for protocol in ("edges", "features"):
+            whole = plain(study) if model == "reelmix" else study.of(model)
+            less = study.of(model, protocol=protocol, ratio=1.0)
+            row = next(rows)
+            assert row.cells[1] == protocol
+            assert row.cells[2].mean == pytest.approx(mean(on(less, "recall@20")))
+            for cell, metric in zip(row.cells[3:], ("recall@10", "recall@20", "ndcg@20"), strict=True):
+                pairs = zip(on(whole, metric), on(less, metric), strict=True)
+                assert cell.mean == pytest.approx(mean(100 * (1 - b / a) for a, b in pairs))
+    assert next(rows, None) is None
+
+
+def test_really_trained(plan, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("reelmix.study.cells.work_through", one_after_the_other)
+    plan = Plan(plan.split, plan.chosen, (0,))
+    study = measured(plan, data, tmp_path / "cells", NAMES)
+    assert len(study.outcomes) == len(set(map(repr, cells_of(OURS, plan))))
+    assert study.table("ablation").rows[0].cells[4].mean > 0
+    # a part that is taken away makes a difference to somebody's list
+    ours = [pair for pair in study.outcomes.values() if pair[0].model == "reelmix" and not pair[0].protocol]
+    assert len(ours) == 1 + len(PARTS)
+    lists = {outcome.per_user["mrr@20"].tobytes() for _, outcome in ours}
+    assert len(lists) >= len(ours) - 1  # in so small a world, one may change no list
