@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,6 +46,13 @@ class Settings(BaseModel):
                 where=f"{where}: {field}",
                 fix=_advice(cls, field, first["input"]),
             ) from None
+
+
+class ModelSettings(Settings):
+    """Settings of a model or floor."""
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
 
 
 def _advice(cls: type[Settings], field: str, found: object) -> str:

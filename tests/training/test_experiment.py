@@ -8,8 +8,8 @@ import pytest
 from reelmix.errors import ConfigError, StorageError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS
-from reelmix.models.base import ModelSettings
 from reelmix.recommender.experiment import Experiment, RunOptions
+from reelmix.settings import ModelSettings
 from reelmix.training.config import TrainingConfig
 
 

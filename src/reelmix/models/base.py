@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from reelmix.data import Split
-from reelmix.settings import Settings
+from reelmix.settings import ModelSettings, Settings
 
 
 class Batch(NamedTuple):
@@ -67,13 +67,6 @@ class Induction:
     refinement: Float[Tensor, "user dim"] | None = None
     neighbours: csr_array | None = None
     directions: Float[Tensor, "item modality content"] | None = None
-
-
-class ModelSettings(Settings):
-    """Settings of a model or floor."""
-
-    training_defaults: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
 
 
 class Configured:

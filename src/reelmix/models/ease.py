@@ -8,8 +8,8 @@ from pydantic import Field
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 
-from reelmix.models.base import ModelSettings
 from reelmix.models.floor import ItemItemFloor
+from reelmix.settings import ModelSettings
 
 
 class EASEConfig(ModelSettings):

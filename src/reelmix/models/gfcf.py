@@ -11,8 +11,8 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
 from reelmix.graph.cache import cached
-from reelmix.models.base import ModelSettings
 from reelmix.models.floor import ItemItemFloor
+from reelmix.settings import ModelSettings
 
 
 class GFCFConfig(ModelSettings):

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix
-from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import ModelSettings
 
 
 class LRGCCFConfig(ModelSettings):

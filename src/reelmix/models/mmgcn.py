@@ -13,10 +13,11 @@ from torch.nn import functional
 from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
-from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier, xavier_tables
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import ModelSettings
 
 
 class MMGCNConfig(ModelSettings):

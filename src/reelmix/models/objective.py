@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from reelmix.models.base import Batch, Embeddings, ModelSettings
+from reelmix.models.base import Batch, Embeddings
 from reelmix.models.losses import bpr, sampled_softmax
+from reelmix.settings import ModelSettings
 
 Loss = Literal["bpr", "softmax"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from reelmix.data import Split
-from reelmix.models.base import ModelSettings
 from reelmix.models.floor import Floor
+from reelmix.settings import ModelSettings
 
 
 class PopularityConfig(ModelSettings):

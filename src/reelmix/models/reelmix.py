@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph, normalised
-from reelmix.models.base import Batch, Embeddings, Induction, Model, ModelSettings, seeded
+from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded
 from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
 from reelmix.models.objective import same
+from reelmix.settings import ModelSettings
 
 LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
 

@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
-from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
+from reelmix.settings import ModelSettings
 
 
 class STARGCNConfig(ModelSettings):

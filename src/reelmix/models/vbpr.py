@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import Missing, filled
-from reelmix.models.base import Batch, Embeddings, Model, ModelSettings, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import bpr
+from reelmix.settings import ModelSettings
 
 
 class VBPRConfig(ModelSettings):

@@ -13,8 +13,7 @@ from pydantic import Field
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
-from reelmix.models.base import ModelSettings
-from reelmix.settings import Settings, read_toml
+from reelmix.settings import ModelSettings, Settings, read_toml
 from reelmix.training.config import TrainingConfig
 
 SECTIONS = ("run", "model", "training", "evaluation")
