@@ -8,7 +8,7 @@ from typing import Any
 
 from reelmix.holm import holm
 from reelmix.study.cells import Cell, Outcome
-from reelmix.study.paper_tables import mark_best, seeds_note
+from reelmix.study.paper_tables import mark_best, paired_table, seeds_note
 from reelmix.study.plan import (
     EVERY_NAME,
     Exhibit,
@@ -85,7 +85,7 @@ def _comparison(plan: Plan, found: Found) -> Section:
         ),
         tuple(rows),
         (
-            seeds_note(plan),
+            *_notes(plan),
             "A row with a loss in its name has the settings of the row above it, but for the loss.",
         ),
     )
@@ -109,24 +109,16 @@ def _tests(outcomes: Mapping[str, Sequence[Outcome]]) -> Table:
         interval = paired_bootstrap(*users[name, metric], rng=0)
         p = adjusted[f"{name} {metric}"]
         rows.append(Row((name, written(metric), interval.difference, interval.low, interval.high, p)))
-    return Table(
-        "reelmix_tests",
-        "Reelmix against each of them, user by user",
-        (
-            Column("Against"),
-            Column("Metric"),
-            Column("Difference", 4, "number"),
-            Column("95 % from", 4, "number"),
-            Column("to", 4, "number"),
-            Column("p (Holm)", 4, "number"),
-        ),
-        tuple(rows),
-        (
-            "Each user's metric is averaged over the seeds; differences are Reelmix's less the other's. "
-            "Intervals by paired bootstrap over users (10,000 samples); p by the Wilcoxon signed rank test, "
-            f"two-sided, corrected by Holm over all {len(pairs)} comparisons. 0.0000: less than 0.00005.",
-        ),
+    corrected = f"over all {len(pairs)} comparisons"
+    return paired_table(
+        "reelmix_tests", "Reelmix against each of them, user by user", "Reelmix", rows, corrected
     )
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    """What the numbers are over, and where all settings come from: the paper's note leaves Reelmix out."""
+    note = seeds_note(plan)
+    return (note,) if plan.chosen["reelmix"].tuned else (note, "Reelmix has its default settings, no search.")
 
 
 def _without(plan: Plan) -> dict[str, list[Cell]]:
@@ -170,7 +162,7 @@ def _ablation(plan: Plan, found: Found) -> Section:
             Column("Lost of Recall@20 in percent", 1, "number"),
         ),
         tuple(rows),
-        (seeds_note(plan), "What is lost is taken seed by seed; below zero, it ranks better without."),
+        (*_notes(plan), "What is lost is taken seed by seed; below zero, it ranks better without."),
     )
     return Section("ablation", "What each part is worth", (), (table,))
 
@@ -210,7 +202,7 @@ def _missing(plan: Plan, found: Found) -> Section:
         ),
         tuple(rows),
         (
-            seeds_note(plan),
+            *_notes(plan),
             "edges: an item keeps its content at layer 0, and leaves the modality's graph, as in the paper, "
             "whose DualGNN loses 4.12 % on TikTok. features: its content is gone too.",
         ),

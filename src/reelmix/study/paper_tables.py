@@ -221,9 +221,24 @@ def _tests(plan: Plan, outcomes: dict[str, list[Outcome]]) -> Table:
                     )
                 )
             )
+    corrected = f"over the {len(NAMES) - 1} comparisons of a metric"
+    return paired_table(
+        "table3_tests", "DualGNN against each model, user by user", "DualGNN", rows, corrected
+    )
+
+
+def paired_table(name: str, title: str, ours: str, rows: Sequence[Row], corrected: str) -> Table:
+    """A table of paired tests over users.
+
+    Args:
+        name, title: of the table.
+        ours: the model that is held against others.
+        rows: the other model, the metric, the difference, both ends of its interval, and p.
+        corrected: over what Holm's correction was made.
+    """
     return Table(
-        "table3_tests",
-        "DualGNN against each model, user by user",
+        name,
+        title,
         (
             Column("Against"),
             Column("Metric"),
@@ -234,11 +249,9 @@ def _tests(plan: Plan, outcomes: dict[str, list[Outcome]]) -> Table:
         ),
         tuple(rows),
         (
-            "Each user's metric is averaged over the seeds; differences are DualGNN's less the other's. "
+            f"Each user's metric is averaged over the seeds; differences are {ours}'s less the other's. "
             "Intervals by paired bootstrap over users (10,000 samples); p by the Wilcoxon signed rank "
-            "test, two-sided, "
-            f"corrected by Holm over the {len(NAMES) - 1} comparisons of a metric. "
-            "0.0000 means less than 0.00005.",
+            f"test, two-sided, corrected by Holm {corrected}. 0.0000 means less than 0.00005.",
         ),
     )
 
