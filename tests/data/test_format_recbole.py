@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -40,12 +42,31 @@ def test_reads_interactions_items_and_vectors(folder):
         {"item_id": 661, "title": 'James and the "Giant', "release_year": "1996", "length": 79.5},
         {"item_id": 1193, "title": "One Flew", "release_year": "1975", "length": None},
     ]
-    assert dataset.modalities == ("cover",)
+    assert dataset.modalities == ("cover", "title")
     assert dataset.has("cover").tolist() == [True, True, False]
     np.testing.assert_array_equal(
         dataset.features["cover"].values, np.array([[1, 2, 3], [0.5, -1, 0.2]], np.float32)
     )
     assert (dataset.card.name, dataset.card.provenance) == ("ml", "imported from files in RecBole's format")
+
+
+def test_lists_of_tokens_are_modalities(folder):
+    (folder / "ml.itememb").write_text(
+        "item_id:token\tclass:token_seq\n661\tdrama crime\n7\t\n1193\tcrime  war\n"
+    )
+    features = import_recbole(folder).features
+    title, genres = features["title"], features["class"]
+    assert (title.n_tokens, genres.n_tokens) == (7, 3)  # "Giant Flew James Nobody's One and the
+    assert title.items.tolist() == [0, 1, 2]
+    assert [title.tokens[a:b].tolist() for a, b in pairwise(title.starts)] == [[3], [0, 2, 5, 6], [1, 4]]
+    assert genres.items.tolist() == [1, 2]  # what has no genres lacks them
+    assert [genres.tokens[a:b].tolist() for a, b in pairwise(genres.starts)] == [[0, 1], [0, 2]]
+
+
+def test_a_modality_is_in_one_file_only(folder):
+    (folder / "ml.itememb").write_text("item_id:token\tcover:token_seq\n661\tx\n")
+    with pytest.raises(DataError, match="cover in two files"):
+        import_recbole(folder)
 
 
 def test_items_come_from_every_file(folder):
@@ -60,7 +81,7 @@ def test_items_come_from_every_file(folder):
         None,
         None,
     ]
-    assert dataset.modalities == ("cover", "item_emb")
+    assert dataset.modalities == ("cover", "title", "item_emb")
     assert dataset.users.ids.to_list() == [1, 2]
 
 
@@ -147,8 +168,7 @@ def test_a_mapping_need_not_fit_every_file(folder):
         (
             "ml.itememb",
             "item_id:token\tcover:float_seq\n7\t1 2\n",
-            ": expected each modality once, found cover:float_seq in two files. "
-            "Rename the column in one of them.",
+            ": expected each modality once, found cover in two files. Rename the column in one of them.",
         ),
     ],
 )

@@ -439,8 +439,8 @@ def test_no_modality(refusal):
         ),
         (
             {"neighbours": 5},
-            "mmgcn: expected a known setting, found 'neighbours'. Valid names: combination, content, "
-            "embedding_size, layers, missing, modality_dropout, reg.",
+            "mmgcn: expected a known setting, found 'neighbours'. Valid names: candidates, combination, "
+            "content, embedding_size, layers, loss, missing, modality_dropout, reg, temperature.",
         ),
         (
             {"layers": -1},

@@ -1,15 +1,21 @@
-"""The loss that is open to LightGCN and DualGNN too: softmax over cosines."""
+"""The loss that is open to every baseline: softmax over cosines."""
 
 import pytest
 from small_worlds import N_ITEMS, assert_close, away_from_the_start, batch_of, triples_of, world
 from torch.nn import functional
 
-from reelmix.models import DualGNN, LightGCN
+from reelmix.models import LRGCCF, MMGCN, STARGCN, VBPR, DualGNN, LightGCN
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 MODELS = {
     "lightgcn": lambda **given: LightGCN(embedding_size=3, reg=0.0, **given),
     "dualgnn": lambda **given: DualGNN(embedding_size=3, neighbours=3, reg=0.0, missing="mask", **given),
+    "lr_gccf": lambda **given: LRGCCF(embedding_size=3, reg=0.0, **given),
+    "mmgcn": lambda **given: MMGCN(embedding_size=3, reg=0.0, **given),
+    "star_gcn": lambda **given: STARGCN(
+        embedding_size=3, blocks=1, masked=0.0, reconstruction=0.0, reg=0.0, **given
+    ),
+    "vbpr": lambda **given: VBPR(embedding_size=3, reg=0.0, **given),
 }
 
 
@@ -42,5 +48,6 @@ def test_lists_are_by_cosine_too(name):
     )
     assert_close(soft.users, plain.users)
     assert_close(soft.items, functional.normalize(plain.items))
-    if soft.item_parts:
-        assert_close(sum(soft.item_parts.values()), soft.items)
+    length = plain.items.norm(dim=1, keepdim=True)
+    for modality, part in soft.item_parts.items():
+        assert_close(part, plain.item_parts[modality] / length)

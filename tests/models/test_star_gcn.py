@@ -300,8 +300,8 @@ def test_parameters_follow_the_seed():
         ),
         (
             {"content": "pca"},
-            "star_gcn: expected a known setting, found 'content'. Valid names: blocks, embedding_size, "
-            "masked, reconstruction, reg, shared_blocks.",
+            "star_gcn: expected a known setting, found 'content'. Valid names: blocks, candidates, "
+            "embedding_size, loss, masked, reconstruction, reg, shared_blocks, temperature.",
         ),
         (
             {"blocks": 0},

@@ -22,16 +22,6 @@ def bpr(positive: Float[Tensor, " triple"], negative: Float[Tensor, " triple"]) 
     return functional.softplus(negative - positive).mean()
 
 
-def bpr_of_vectors(
-    users: Float[Tensor, "user dim"], items: Float[Tensor, "item dim"], batch: Batch
-) -> Float[Tensor, ""]:
-    """BPR of a batch where scores are dot products of these vectors."""
-    chosen = functional.embedding(batch.users, users)
-    positive = (chosen * functional.embedding(batch.positives, items)).sum(dim=1)
-    negative = (chosen * functional.embedding(batch.negatives, items)).sum(dim=1)
-    return bpr(positive, negative)
-
-
 def squared_norm_of_rows(
     users: Sequence[Float[Tensor, "user ..."]], items: Sequence[Float[Tensor, "item ..."]], batch: Batch
 ) -> Float[Tensor, ""]:

@@ -10,15 +10,16 @@ from jaxtyping import Float
 from pydantic import Field
 from scipy.sparse import csr_array, diags_array
 from torch import Tensor
+from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
-from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import ModelSettings
+from reelmix.models.losses import squared_norm_of_rows
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
-class LRGCCFConfig(ModelSettings):
+class LRGCCFConfig(ObjectiveSettings):
     """Settings of LR-GCCF."""
 
     embedding_size: int = Field(64, ge=1)
@@ -65,12 +66,14 @@ class LRGCCF(Model):
 
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
-        return Embeddings(*self._vectors())
+        return scored(self.config, Embeddings(*self._vectors()))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """BPR plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
+        """BPR, or softmax, plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
         penalty = squared_norm_of_rows([self.user], [self.item], batch)
-        return bpr_of_vectors(*self._vectors(), batch) + 0.5 * self.config.reg * penalty
+        users, items = self._vectors()
+        objective = ranking_loss(self.config, functional.embedding(batch.users, users), items, batch)
+        return objective + 0.5 * self.config.reg * penalty
 
     def _vectors(self) -> tuple[Float[Tensor, "user _"], Float[Tensor, "item _"]]:
         users: list[Tensor] = [self.user]

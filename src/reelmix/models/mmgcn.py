@@ -16,11 +16,11 @@ from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
-from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import ModelSettings
+from reelmix.models.losses import squared_norm_of_rows
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
-class MMGCNConfig(ModelSettings):
+class MMGCNConfig(ObjectiveSettings):
     """Settings of MMGCN."""
 
     embedding_size: int = Field(64, ge=1)
@@ -110,10 +110,10 @@ class MMGCN(Model):
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
         users, parts = self._single_modal()
         named = dict(zip(self.modalities, parts.unbind(dim=1), strict=True))
-        return Embeddings(users.mean(dim=1), parts.sum(dim=1), named)
+        return scored(self.config, Embeddings(users.mean(dim=1), parts.sum(dim=1), named))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """BPR plus the L2 term; see :meth:`Model.loss`.
+        """BPR, or softmax, plus the L2 term; see :meth:`Model.loss`.
 
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all maps.
@@ -121,7 +121,8 @@ class MMGCN(Model):
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
         nodes, places = _distinct(batch)
         users, parts = self._single_modal(shown, nodes)
-        objective = bpr_of_vectors(users.mean(dim=1), parts.sum(dim=1), places)
+        chosen = functional.embedding(places.users, users.mean(dim=1))
+        objective = ranking_loss(self.config, chosen, parts.sum(dim=1), places, len(self.item_id))
         penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
         penalty = penalty + self.content.squared_norm(batch, shown)
         for weights in (self.aggregate, self.carry, self.combine):

@@ -37,14 +37,16 @@ def ranking_loss(
     users: Float[Tensor, "triple dim"],
     items: Float[Tensor, "item dim"],
     batch: Batch,
+    n_items: int | None = None,
 ) -> Float[Tensor, ""]:
     """The loss of a batch.
 
     Args:
         config: which loss.
         users: the vectors of the triples' users.
-        items: those of all items.
+        items: those of all items, or of as many as the batch has rows of.
         batch: the triples; for softmax, the first ``candidates`` of their negatives are the sample.
+        n_items: how many items there are, if not these alone.
     """
     positives = functional.embedding(batch.positives, items)
     if config.loss == "bpr":
@@ -57,7 +59,7 @@ def ranking_loss(
         functional.normalize(positives),
         functional.normalize(others),
         same(chosen, batch.positives),
-        len(items),
+        len(items) if n_items is None else n_items,
     )
     return losses.mean()
 

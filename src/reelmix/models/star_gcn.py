@@ -13,11 +13,11 @@ from torch.nn import functional
 from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
-from reelmix.models.losses import bpr_of_vectors, squared_norm_of_rows
-from reelmix.settings import ModelSettings
+from reelmix.models.losses import squared_norm_of_rows
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
-class STARGCNConfig(ModelSettings):
+class STARGCNConfig(ObjectiveSettings):
     """Settings of STAR-GCN."""
 
     embedding_size: int = Field(64, ge=1)
@@ -73,10 +73,10 @@ class STARGCN(Model):
 
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`."""
-        return Embeddings(*self._recovered(self.user, self.item)[-1])
+        return scored(self.config, Embeddings(*self._recovered(self.user, self.item)[-1]))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """Each block's BPR, the reconstruction of the hidden nodes, and the L2 term; see :meth:`Model.loss`.
+        """Each block's BPR or softmax, the reconstruction of hidden nodes, and the L2 term.
 
         The L2 term is ``reg / 2`` times the squared norm of a triple's embeddings, averaged over the triples,
         and of all maps.
@@ -87,7 +87,8 @@ class STARGCN(Model):
         seen = true * ~hidden.unsqueeze(1)
         objective = true.new_zeros(())
         for users, items in self._recovered(seen[:n_users], seen[n_users:]):
-            objective = objective + bpr_of_vectors(users, items, batch)
+            chosen = functional.embedding(batch.users, users)
+            objective = objective + ranking_loss(self.config, chosen, items, batch)
             distance = (torch.cat([users, items]) - true).square().sum(dim=1)
             away = (distance * hidden).sum() / hidden.sum().clamp(min=1)
             objective = objective + self.config.reconstruction * away

@@ -15,11 +15,10 @@ from reelmix.graph import Missing, filled
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
 from reelmix.models.dropout import kept, presence
-from reelmix.models.losses import bpr
-from reelmix.settings import ModelSettings
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
-class VBPRConfig(ModelSettings):
+class VBPRConfig(ObjectiveSettings):
     """Settings of VBPR."""
 
     embedding_size: int = Field(64, ge=1)
@@ -81,10 +80,11 @@ class VBPR(Model):
         ones = torch.ones_like(self.user_latent[:, :1])
         bias = self.item_bias.unsqueeze(1) + content[:, -1:]
         users = torch.cat([self.user_latent, self.user_content, ones], dim=1)
-        return Embeddings(users, torch.cat([self.item_latent, content[:, :-1], bias], dim=1), parts)
+        items = torch.cat([self.item_latent, content[:, :-1], bias], dim=1)
+        return scored(self.config, Embeddings(users, items, parts))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """BPR plus the L2 term; see :meth:`Model.loss`.
+        """BPR, or softmax, plus the L2 term; see :meth:`Model.loss`.
 
         The L2 term is ``reg / 2`` times the squared norm of what a triple uses, averaged over the triples:
         its user's and its two items' rows, and all content maps.
@@ -106,8 +106,9 @@ class VBPR(Model):
         )
         users = torch.cat([latent, liking, torch.ones_like(latent[:, :1])], dim=1)
         vectors = torch.cat([own_latent, content[:, :-1], own_bias + content[:, -1:]], dim=1)
-        positive, negative = functional.embedding(place, vectors).chunk(2)
-        objective = bpr((users * positive).sum(dim=1), (users * negative).sum(dim=1))
+        # each triple's own user, and its items as places among these
+        triples = Batch(torch.arange(len(users), device=users.device), *place.chunk(2))
+        objective = ranking_loss(self.config, users, vectors, triples, len(self.item_latent))
         of_items = uses * (own_latent.square().sum(dim=1) + own_bias.square().squeeze(1))
         of_rows = latent.square().sum() + liking.square().sum() + of_items.sum()
         penalty = of_rows / len(batch.users) + self.content.squared_norm(batch, shown)

@@ -54,26 +54,37 @@ SPACES: Mapping[str, Space] = {
         "item_ids": (True, False),
     },
     "lightgcn": {**_TRAINED, **_OBJECTIVE, "layers": (1, 2, 3, 4)},
-    "lr_gccf": {**_TRAINED, "layers": (1, 2, 3, 4)},
+    "lr_gccf": {**_TRAINED, **_OBJECTIVE, "layers": (1, 2, 3, 4)},
     "mmgcn": {
         **_TRAINED,
+        **_OBJECTIVE,
         "layers": (1, 2),
         "combination": ("sum", "concatenation"),
         "content": ("linear", "mlp", "pca"),
     },
     "star_gcn": {
         **_TRAINED,
+        **_OBJECTIVE,
         "blocks": (1, 2),
         "shared_blocks": (False, True),
         "masked": (0.0, 0.1, 0.2),
         "reconstruction": Range(0.01, 1.0),
     },
-    "vbpr": _TRAINED,
+    "vbpr": {**_TRAINED, **_OBJECTIVE},
     "popularity": {},
     "ease": {"reg": Range(1.0, 5000.0)},
     "gfcf": {"weight": Range(0.05, 1.0, log=False), "rank": (64, 128, 256), "exponent": (0.0, 0.25, 0.5)},
 }
 """The search space of every model and floor. What is not in it keeps its default."""
+
+# One try of the other loss, as with LightGCN; what is not named keeps its default.
+_SOFTMAX: Mapping[str, Any] = {
+    "learning_rate": 1e-2,
+    "reg": 1e-4,
+    "embedding_size": 64,
+    "loss": "softmax",
+    "averaging": 0.99,
+}
 
 KNOWN_GOOD: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "dualgnn": (
@@ -86,34 +97,22 @@ KNOWN_GOOD: Mapping[str, tuple[Mapping[str, Any], ...]] = {
             "neighbours": 50,
             "item_ids": False,
         },
-        {
-            "learning_rate": 1e-2,
-            "reg": 1e-4,
-            "embedding_size": 64,
-            "layers": 2,
-            "neighbours": 40,
-            "item_ids": True,
-            "loss": "softmax",
-            "averaging": 0.99,
-        },
+        {**_SOFTMAX, "layers": 2, "neighbours": 40, "item_ids": True},
     ),
     "lightgcn": (
         {"learning_rate": 1e-3, "reg": 1e-4, "embedding_size": 64, "layers": 3},
-        {
-            "learning_rate": 1e-2,
-            "reg": 1e-4,
-            "embedding_size": 64,
-            "layers": 2,
-            "loss": "softmax",
-            "averaging": 0.99,
-        },
+        {**_SOFTMAX, "layers": 2},
     ),
-    "lr_gccf": ({"learning_rate": 1e-3, "reg": 1e-2, "embedding_size": 64, "layers": 3},),
+    "lr_gccf": (
+        {"learning_rate": 1e-3, "reg": 1e-2, "embedding_size": 64, "layers": 3},
+        {**_SOFTMAX, "layers": 2},
+    ),
     "mmgcn": (
         {"learning_rate": 5e-4, "reg": 0.1, "embedding_size": 64, "layers": 2},
         {"learning_rate": 1e-4, "reg": 1e-4, "embedding_size": 64, "layers": 2},
+        {**_SOFTMAX, "layers": 2},
     ),
-    "star_gcn": ({"learning_rate": 1e-3, "reg": 1e-4, "embedding_size": 64},),
-    "vbpr": ({"learning_rate": 1e-3, "reg": 1e-2, "embedding_size": 64},),
+    "star_gcn": ({"learning_rate": 1e-3, "reg": 1e-4, "embedding_size": 64}, _SOFTMAX),
+    "vbpr": ({"learning_rate": 1e-3, "reg": 1e-2, "embedding_size": 64}, _SOFTMAX),
 }
 """What their papers report, and one try of the other loss, come first; they count into the same budget."""

@@ -1,4 +1,4 @@
-"""Vectors kept in the cells of a table: one list of numbers an item, or one column a number."""
+"""Features kept in the cells of a table: a list of numbers or of tokens, or one column a number."""
 
 from __future__ import annotations
 
@@ -86,3 +86,15 @@ def vectors_in_columns(ids: pl.Series, columns: pl.DataFrame, where: str) -> Fea
     values = values if values.dtype.kind == "f" else values.astype(np.float32)
     require_finite(values, where, rows)
     return FeatureTable(ids, values, where)
+
+
+def tokens_in_cells(ids: pl.Series, cells: pl.Series, where: str) -> FeatureTable:
+    """Features from a column of tokens between spaces, such as "comedy drama"; an empty cell means none.
+
+    The tokens get numbers in the order of their code points.
+    """
+    words = pl.DataFrame({"item": ids, "token": cells.cast(pl.String).fill_null("").str.split(" ")})
+    words = words.explode("token").filter(pl.col("token") != "")
+    known = words["token"].unique().sort()
+    numbers = known.search_sorted(words["token"]).to_numpy().astype(np.int64)
+    return FeatureTable(words["item"], numbers, where, kind="bag", n_tokens=len(known))

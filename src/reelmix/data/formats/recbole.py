@@ -14,10 +14,11 @@ from reelmix.data.formats._cells import with_numbers
 from reelmix.data.formats._files import card_name, only_file
 from reelmix.data.formats._ids import IdColumn, settle
 from reelmix.data.formats._rows import column_names, read_rows, require_mapping
-from reelmix.data.formats._vectors import vectors_in_cells
+from reelmix.data.formats._vectors import tokens_in_cells, vectors_in_cells
 from reelmix.errors import DataError
 
 TYPES = ("token", "token_seq", "float", "float_seq")
+FEATURES = {"float_seq": vectors_in_cells, "token_seq": tokens_in_cells}
 PAIRS = {
     "user_id": ("user_id", "uid"),
     "item_id": ("item_id", "iid"),
@@ -34,8 +35,9 @@ def import_recbole(
 
     ``NAME.inter`` holds the interactions: ``user_id:token``, ``item_id:token`` and, optionally,
     ``timestamp:float`` and ``rating:float``. ``NAME.item`` and ``NAME.itememb``, if they exist, tell about
-    items; a ``float_seq`` column of theirs becomes the features of a modality of that name, which an item
-    with an empty cell lacks. An item without a row in ``NAME.item`` has empty cells there. Other atomic files
+    items; a ``float_seq`` column of theirs (a vector) or a ``token_seq`` column (tokens: genres, words)
+    becomes the features of a modality of that name, which an item with an empty cell lacks; the words of the
+    title are one of them. An item without a row in ``NAME.item`` has empty cells there. Other atomic files
     are not read.
 
     Args:
@@ -61,10 +63,10 @@ def import_recbole(
     features: dict[str, FeatureTable] = {}
     item_table = pl.DataFrame({"item_id": pl.Series([], dtype=items.dtype)})
     for file, of_file, (table, types) in zip(about, ids, tables, strict=True):
-        for column, kind in types.items():
-            if kind == "float_seq" and column in table.columns:
+        for column, kind in {**types, "title": "token_seq"}.items():
+            if kind in FEATURES and column in table.columns:
                 _require_new(column, features, file)
-                features[column] = vectors_in_cells(of_file, table[column], f"{file}, column {column}")
+                features[column] = FEATURES[kind](of_file, table[column], f"{file}, column {column}")
         if file.suffix == ".item":
             item_table = _item_table(table.with_columns(of_file.alias("item_id")), types, file)
     return assemble(
@@ -108,7 +110,7 @@ def _require_new(modality: str, features: Mapping[str, FeatureTable], file: Path
     if modality in features:
         raise DataError(
             expected="each modality once",
-            found=f"{modality}:float_seq in two files",
+            found=f"{modality} in two files",
             where=str(file),
             fix="Rename the column in one of them.",
         )
