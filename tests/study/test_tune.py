@@ -176,8 +176,9 @@ def test_a_trial_trains_with_its_settings_and_its_learning_rate(data, tmp_path, 
         trial = next(trial for trial in found[task.model] if trial.number == task.number)
         assert task.settings == trial.settings
         assert task.rng == 7
-        rate = trial.settings.get("learning_rate", TRAINING.learning_rate)
-        assert task.training == TRAINING.model_copy(update={"learning_rate": rate})
+        ours = {key: trial.settings[key] for key in ("learning_rate", "averaging") if key in trial.settings}
+        assert len(ours) == (2 if task.model == "vbpr" else 0)
+        assert task.training == TRAINING.model_copy(update=ours)
 
 
 # The spaces
