@@ -41,6 +41,9 @@ def test_a_search(reelmix, data, tmp_path):
         "settings",
         "validation",
         "recall@20",
+        "first",
+        "try",
+        "gained",
         "trials",
         "pruned",
         "time",
@@ -48,7 +51,9 @@ def test_a_search(reelmix, data, tmp_path):
     for row, (model, trials) in zip(rows, [("lightgcn", 2), ("ease", 2), ("popularity", 1)], strict=True):
         table = pl.read_csv(out / f"{model}.csv")
         assert row.split()[0] == model
-        assert row.split()[-5:-2] == [f"{table['metric'].max():.4f}", str(trials), "0"]
+        best, first = table["metric"].max(), table["metric"][0]
+        gained = f"{(best / first - 1) * 100:+.1f}"
+        assert row.split()[-8:-2] == [f"{best:.4f}", f"{first:.4f}", gained, "%", str(trials), "0"]
     assert f"reg {pl.read_csv(out / 'ease.csv').sort('metric')['reg'][-1]:.2g}" in rows[1]
     assert lines[-1] == (
         f"settings: {out}/MODEL.toml, for reelmix train --config and reelmix study --tuned {out}"
@@ -110,7 +115,7 @@ def test_every_flag_arrives(reelmix, data, tmp_path, monkeypatch):
     assert (trying.data, trying.method, trying.modalities) == (data, "leave_one_out", ("textual", "visual"))
     assert (asked["jobs"], asked["threads"]) == (3, 2)
     (row,) = [line.split() for line in done.out.splitlines() if line.startswith("vbpr")]
-    assert " ".join(row) == "vbpr reg 0.12, layers 2 0.5000 1 1 1 min 1 s"
+    assert " ".join(row) == "vbpr reg 0.12, layers 2 0.5000 0.5000 +0.0 % 1 1 1 min 1 s"
 
 
 def test_what_is_left_out(reelmix, data, tmp_path, monkeypatch):

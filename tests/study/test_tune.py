@@ -415,7 +415,8 @@ def test_the_best_settings_are_read_as_they_were_tried(data, tmp_path, imagined,
     of_training = {key: value for key, value in best.settings.items() if key in OF_TRAINING}
     assert read.training == TrainingConfig(**of_training)
     assert file.read_text().splitlines()[0] == (
-        f"# validation recall@20 {best.metric:.4f}, the best of {len(found)} trials"
+        f"# validation recall@20 {best.metric:.4f}, the best of {len(found)} trials; "
+        f"the first of them, with the usual settings: {found[0].metric:.4f}"
     )
     assert set(read_toml(file)["model"]) == {"name", *own}
 

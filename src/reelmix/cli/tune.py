@@ -80,7 +80,8 @@ def command(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     found = search.run(names, trying, jobs=jobs, threads=threads, told=told)
     rows = [_row(name, found[name]) for name in names]
-    columns = ["model", "best settings", f"validation {validation_metric}", "trials", "pruned", "time"]
+    metric = f"validation {validation_metric}"
+    columns = ["model", "best settings", metric, "first try", "gained", "trials", "pruned", "time"]
     table(f"Best of {count(trials, 'trial')} a model", columns, rows, left=2)
     say(f"settings: {out}/MODEL.toml, for reelmix train --config and reelmix study --tuned {out}")
 
@@ -133,4 +134,15 @@ def _row(name: str, trials: list[Trial]) -> list[str]:
     )
     pruned = sum(trial.pruned for trial in trials)
     seconds = sum(trial.seconds for trial in trials)
-    return [name, shown, f"{best.metric:.4f}", str(len(trials)), str(pruned), duration(seconds)]
+    first = trials[0].metric
+    gained = f"{(best.metric / first - 1) * 100:+.1f} %" if first else "–"
+    return [
+        name,
+        shown,
+        f"{best.metric:.4f}",
+        f"{first:.4f}",
+        gained,
+        str(len(trials)),
+        str(pruned),
+        duration(seconds),
+    ]

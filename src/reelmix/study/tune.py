@@ -332,7 +332,10 @@ class Search:
             tables["training"] = training
         tables["model"] |= settings
         metric = self.training.validation_metric
-        head = f"# validation {metric} {best.metric:.4f}, the best of {len(trials)} trials\n"
+        head = (
+            f"# validation {metric} {best.metric:.4f}, the best of {len(trials)} trials; "
+            f"the first of them, with the usual settings: {trials[0].metric:.4f}\n"
+        )
         write_atomic(self.folder / f"{model}.toml", head + tomli_w.dumps(tables))
 
 
