@@ -148,6 +148,6 @@ def test_a_model_without_neighbours_has_one_table(reelmix, data, tmp_path, model
 def test_a_model_that_takes_in_nobody_new(refused, data, tmp_path):
     fit(model_class("vbpr")(embedding_size=4), Dataset.read(data).split(), epochs=1, out=tmp_path / "run")
     assert refused("recommend", tmp_path / "run", "--history", "reel-1") == (
-        "history: expected a model that can take in a new user: reelmix, dualgnn or lightgcn, found vbpr. "
+        "history: expected a model that can take in a new user: reelmix, dualgnn, lightgcn, found vbpr. "
         "Train one of these, or train again with the new user's interactions."
     )

@@ -160,7 +160,7 @@ def test_a_list_of_nothing(recommender, refusal, n):
 def test_a_model_that_knows_only_its_own_users(refusal):
     recommender = Recommender(fit(model_class("vbpr")(embedding_size=4), world(), epochs=1, rng=0))
     assert refusal(ConfigError, recommender.recommend_for_history, [0]) == (
-        "history: expected a model that can take in a new user: reelmix, dualgnn or lightgcn, found vbpr. "
+        "history: expected a model that can take in a new user: reelmix, dualgnn, lightgcn, found vbpr. "
         "Train one of these, or train again with the new user's interactions."
     )
 

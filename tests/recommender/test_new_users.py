@@ -186,7 +186,7 @@ def test_many_rows_equal_one_at_a_time():
 def test_a_model_that_knows_only_its_own_users(refusal):
     run = fit(model_class("mmgcn")(embedding_size=4), world(), epochs=1, rng=0)
     assert refusal(ConfigError, fold_in, run, history(11, 0)) == (
-        "history: expected a model that can take in a new user: reelmix, dualgnn or lightgcn, found mmgcn. "
+        "history: expected a model that can take in a new user: reelmix, dualgnn, lightgcn, found mmgcn. "
         "Train one of these, or train again with the new user's interactions."
     )
 

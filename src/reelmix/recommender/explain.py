@@ -186,12 +186,12 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
 
 
 def _neighbours(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
-    """Rows and weights of the users who refine this one."""
+    """Rows and weights of the users who refine this one: of a graph that was kept, or all co-watchers."""
     graph = run.vectors.neighbours
-    if run.manifest["model"] == "reelmix":
-        return co_watchers(run, user)
-    if graph is None:
+    if run.vectors.refinement is None:
         return np.zeros(0, np.int64), np.zeros(0)
+    if graph is None:
+        return co_watchers(run, user)
     part = slice(graph.indptr[user], graph.indptr[user + 1])
     return graph.indices[part].astype(np.int64), graph.data[part].astype(np.float64)
 

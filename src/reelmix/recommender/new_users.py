@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -13,20 +14,23 @@ from reelmix.errors import ConfigError
 from reelmix.recommender.run import Run
 from reelmix.recommender.tastes import tastes
 
+Rows = Int[np.ndarray, " history"]
+"""Of users, one for each history; -1 for nobody."""
+
 
 def fold_in(
-    run: Run, histories: csr_array, *, apart_from: Int[np.ndarray, " history"] | None = None
+    run: Run, histories: csr_array, *, apart_from: Rows | None = None
 ) -> Float[np.ndarray, "history dim"]:
     """Vectors of users who watched these items, by the model's own equations and without training.
 
-    In each modality a history hears from its items what a training user hears (eq. 1), from a layer 0 of
-    zero, which only training can know. Emphasis is that of the K training users with most items in common,
-    weighed as the user graph weighs them (eq. 6 or 7); the same users refine the vector. A history that
-    shares no item with anyone has the mean emphasis, and is not refined. Where nothing is heard and nobody
-    refines, the vector is zero.
+    DualGNN and LightGCN: in each modality a history hears from its items what a training user hears (eq. 1),
+    from a layer 0 of zero, which only training can know. Emphasis is that of the K training users with most
+    items in common, weighed as the user graph weighs them (eq. 6 or 7); the same users refine the vector. A
+    history that shares no item with anyone has the mean emphasis, and is not refined. Where nothing is heard
+    and nobody refines, the vector is zero. Reelmix: users all are what they watched (:mod:`tastes`).
 
     Args:
-        run: of DualGNN or LightGCN; or of Reelmix, whose users all are what they watched (:mod:`tastes`).
+        run: of a model that takes in new users.
         histories: (history, item), a stored cell for each watched item.
         apart_from: for each history a user row that is not taken for its neighbour, because the history is
             theirs; -1 for nobody.
@@ -34,17 +38,29 @@ def fold_in(
     Raises:
         ConfigError: the model knows only the users of its training.
     """
-    vectors, settings = run.vectors, run.settings.get("model", {})
-    if vectors.passes is None or vectors.edges is None:
+    model = str(run.manifest["model"])
+    if model not in FOLD_IN or run.vectors.passes is None:
         raise ConfigError(
-            expected="a model that can take in a new user: reelmix, dualgnn or lightgcn",
-            found=str(run.manifest["model"]),
+            expected=f"a model that can take in a new user: {', '.join(FOLD_IN)}",
+            found=model,
             where="history",
             fix="Train one of these, or train again with the new user's interactions.",
         )
-    histories = _ones(histories)
-    if run.manifest["model"] == "reelmix":
-        return tastes(run, histories)
+    return FOLD_IN[model](run, _ones(histories), apart_from)
+
+
+def _of_their_taste(
+    run: Run, histories: csr_array, apart_from: Rows | None
+) -> Float[np.ndarray, "history dim"]:
+    """Reelmix: nobody's vector hangs on who they are, so that no neighbour is to be set apart."""
+    return tastes(run, histories)
+
+
+def _propagated(run: Run, histories: csr_array, apart_from: Rows | None) -> Float[np.ndarray, "history dim"]:
+    """DualGNN, eqs. 1 to 7, and LightGCN, eqs. 7 and 8, with a layer 0 of zero."""
+    vectors, settings = run.vectors, run.settings["model"]
+    assert vectors.passes is not None
+    assert vectors.edges is not None
     heard = np.stack(
         [
             _mean_by_root(histories, vectors.edges[:, place], vectors.passes[:, place])
@@ -73,13 +89,20 @@ def fold_in(
     return fused + np.asarray(others @ vectors.refinement)
 
 
+FOLD_IN: dict[str, Callable[[Run, csr_array, Rows | None], np.ndarray]] = {
+    "reelmix": _of_their_taste,
+    "dualgnn": _propagated,
+    "lightgcn": _propagated,
+}
+
+
 def neighbours_of(
     histories: csr_array,
     interactions: csr_array,
     neighbours: int,
     aggregation: str,
     *,
-    apart_from: Int[np.ndarray, " history"] | None = None,
+    apart_from: Rows | None = None,
 ) -> csr_array:
     """The top-K training users of each history and their weights, by the rules of the user graph.
 
