@@ -1,18 +1,20 @@
 """A slow Reelmix to judge the fast one by: dense matrices, loops over pairs, float64, autograd for gradients.
 
     z_i  = e_i + sum_m W_m f_im                       e_i only where somebody watched i
-    y_u  = sum_{j in N_u} z_j / sqrt(|N_u| |N_j|)
-    c_i  = z_i + omega sum_{u in N_i} y_u / sqrt(|N_u| |N_i|)
     p_im = sum_j S_m[i, j] z_j
-    x_i  = c_i + sum_m p_im
-    x_u  = sum_{i in N_u} (c_i + sum_m alpha_um p_im)
+    x_i  = z_i + sum_m p_im
+    x_u  = sum_{i in N_u} (z_i + sum_m alpha_um p_im)
     s    = cos(x_u, x_i) / tau + b_i
 
-Left out of a triple's own score is the interaction itself: everything is computed again without it, with the
-degrees that it had. The loss compares with the sampled items as they are.
+    alpha_um = exp(|phi_m| z(q_um) + |psi_m| z(g_um))
+    q_um     = the mean cosine of all pairs of what u watched, times (n - 1) / (n - 1 + 3)
+    g_um     = the mean over what u watched of the mean over its watchers of z(q_um)
 
-Parameter names, all float64: item (item, dim), bias (item), emphasis.learned (modality), and for each
-modality content.<name>.weight (dim, feature).
+Left out of a triple's own score is the interaction itself: everything is computed again without it, but for
+the means and deviations by which z standardises.
+
+Parameter names, all float64: item (item, dim), bias (item), emphasis.own and emphasis.graph (modality; phi
+and psi), and for each modality content.<name>.weight (dim, feature).
 """
 
 from __future__ import annotations
@@ -41,20 +43,25 @@ class DenseReelmix:
     interactions: set[tuple[int, int]]
     contents: list[DenseContent]
     n_users: int
-    user_graph: float
     temperature: float
 
     def __post_init__(self):
         self.n_items = len(self.parameters["item"])
-        self.user_degree = [sum(user == u for user, _ in self.interactions) for u in range(self.n_users)]
         self.item_degree = [sum(item == i for _, item in self.interactions) for i in range(self.n_items)]
-        spread = [[self.alike(u, m, self.interactions) for u in range(self.n_users) if self.user_degree[u]]
-                  for m in range(len(self.contents))]  # fmt: skip
-        self.mean = [sum(values) / len(values) for values in spread]
-        self.deviation = [
-            math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
-            for values, mean in zip(spread, self.mean, strict=True)
-        ]
+        self.user_degree = [sum(user == u for user, _ in self.interactions) for u in range(self.n_users)]
+        self.own_scale = self.scale(self.alike)
+        self.graph_scale = self.scale(self.heard)
+
+    def scale(self, measure):
+        """Mean and deviation over the users who watched something, for each modality."""
+        found = []
+        for place in range(len(self.contents)):
+            values = [
+                measure(u, place, self.interactions) for u in range(self.n_users) if self.user_degree[u]
+            ]
+            mean = sum(values) / len(values)
+            found.append((mean, math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))))
+        return found
 
     def layer0(self):
         watched = torch.tensor([float(degree > 0) for degree in self.item_degree], dtype=torch.float64)
@@ -75,29 +82,41 @@ class DenseReelmix:
         ]
         return sum(cosines) / len(cosines) * (n - 1) / (n - 1 + 3)
 
+    def own(self, user, place, interactions):
+        return standard(self.alike(user, place, interactions), self.own_scale[place])
+
+    def heard(self, user, place, interactions):
+        """What a walk over a watched item to one of its watchers finds on average."""
+        found = []
+        for u, item in interactions:
+            if u == user:
+                watchers = [v for v, i in interactions if i == item]
+                found.append(sum(self.own(v, place, interactions) for v in watchers) / len(watchers))
+        return sum(found) / max(len(found), 1)
+
     def alpha(self, user, place, interactions):
-        score = (self.alike(user, place, interactions) - self.mean[place]) / self.deviation[place]
-        return (self.parameters["emphasis.learned"][place].abs() * max(-3.0, min(3.0, score))).exp()
+        exponent = self.parameters["emphasis.own"][place].abs() * self.own(user, place, interactions)
+        heard = standard(self.heard(user, place, interactions), self.graph_scale[place])
+        return (exponent + self.parameters["emphasis.graph"][place].abs() * heard).exp()
 
-    def parts(self, interactions):
-        """c (item, dim) and p_m (item, dim) for each modality, from these interactions."""
-        z, edge = self.layer0(), torch.zeros(self.n_users, self.n_items, dtype=torch.float64)
-        for user, item in interactions:
-            edge[user, item] = 1 / math.sqrt(self.user_degree[user] * self.item_degree[item])
-        return z + self.user_graph * edge.T @ (edge @ z), [content.similar @ z for content in self.contents]
+    def parts(self):
+        """z (item, dim) and p_m (item, dim) for each modality."""
+        z = self.layer0()
+        return z, [content.similar @ z for content in self.contents]
 
-    def item(self, item, interactions):
-        own, alike = self.parts(interactions)
+    def item(self, item):
+        own, alike = self.parts()
         return own[item] + sum(part[item] for part in alike)
 
     def user(self, user, interactions):
-        own, alike = self.parts(interactions)
+        own, alike = self.parts()
+        alphas = [self.alpha(user, place, interactions) for place in range(len(alike))]
         total = torch.zeros_like(own[0])
         for u, i in interactions:
             if u == user:
                 total = total + own[i]
-                for place, part in enumerate(alike):
-                    total = total + self.alpha(user, place, interactions) * part[i]
+                for alpha, part in zip(alphas, alike, strict=True):
+                    total = total + alpha * part[i]
         return total
 
     def bias(self, item):
@@ -109,7 +128,7 @@ class DenseReelmix:
 
     def score(self, user, item, left_out=False):
         of_user = self.interactions - ({(user, item)} if left_out else set())
-        first, second = self.user(user, of_user), self.item(item, of_user)
+        first, second = self.user(user, of_user), self.item(item)
         return self.cosine(first, second) / self.temperature + self.bias(item)
 
     @staticmethod
@@ -129,7 +148,12 @@ class DenseReelmix:
             total = torch.zeros((), dtype=torch.float64)
             for item in candidates:
                 if item != positive and self.item_degree[item]:
-                    vector = self.item(item, self.interactions)
+                    vector = self.item(item)
                     total = total + (self.cosine(evidence, vector) / self.temperature + self.bias(item)).exp()
             losses.append((own.exp() + total * len(watched) / len(candidates)).log() - own)
         return sum(losses) / len(losses)
+
+
+def standard(value, scale):
+    mean, deviation = scale
+    return max(-3.0, min(3.0, (value - mean) / max(deviation, 1e-6)))

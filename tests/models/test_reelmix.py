@@ -50,14 +50,14 @@ def as_dense(model, split):
         has = split.dataset.has(name).tolist()
         contents.append(DenseContent(name, has, *map(torch.from_numpy, (mapped, directions, similar))))
     parameters = leaves(model)
-    parameters.setdefault("emphasis.learned", torch.zeros(len(contents)))
+    for name in ("emphasis.own", "emphasis.graph"):
+        parameters.setdefault(name, torch.zeros(len(contents)))
     parameters.setdefault("bias", model.bias)
     for content in contents:
         nothing = torch.zeros(model.config.embedding_size, content.features.shape[1])
         parameters.setdefault(f"content.{content.name}.weight", nothing)
-    settings = {name: getattr(model.config, name) for name in ("user_graph", "temperature")}
     interactions = set(interactions_of(split))
-    return DenseReelmix(parameters, interactions, contents, N_USERS, **settings)
+    return DenseReelmix(parameters, interactions, contents, N_USERS, model.config.temperature)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -65,10 +65,10 @@ def as_dense(model, split):
     "settings",
     [
         {},
-        {"user_graph": 0.0},
         {"lookalikes": 0},
-        {"lookalikes": 20, "user_graph": 2.0},
-        {"own_emphasis": False},
+        {"lookalikes": 20},
+        {"emphasis_from": "history"},
+        {"emphasis_from": "none"},
         {"content": "none"},
         {"bias": False},
     ],
@@ -102,11 +102,11 @@ def test_parts_and_the_rest_add_up_to_the_item():
     model = new(split, 4)
     found = embedded(model)
     dense = as_dense(model, split)
-    _, alike = dense.parts(dense.interactions)
+    _, alike = dense.parts()
     for place, content in enumerate(dense.contents):
         mapped = content.features @ dense.parameters[f"content.{content.name}.weight"].T
         for item in range(N_ITEMS):
-            length = dense.item(item, dense.interactions).norm()
+            length = dense.item(item).norm()
             part = torch.cat([(mapped + alike[place])[item] / length, torch.zeros(1)])
             assert_close(found.item_parts[content.name][item], part.detach(), content.name)
     lacking = ~split.dataset.has("acoustic")
@@ -115,19 +115,20 @@ def test_parts_and_the_rest_add_up_to_the_item():
 
 
 def test_an_interaction_says_nothing_of_itself():
-    """What u and i become without each other does not change when the edge between them is not there."""
+    """What u becomes without i does not change when the edge between them is not there."""
     split = world()
     model = new(split, 1)
-    user, item = next(pair for pair in interactions_of(split) if model.watched[pair[0]] > 1)
     layers = model._layers(model._layer0())
-    rows = torch.tensor([user]), torch.tensor([item])
-    taste, found = model._left_out(layers, *rows)
-    own = model._tastes(layers)[user]
-    assert not torch.allclose(taste[0], own)
     dense = as_dense(model, split)
-    without = dense.interactions - {(user, item)}
-    assert_close(taste[0], dense.user(user, without))
-    assert_close(found[0], dense.item(item, without))
+    for user, item in interactions_of(split):
+        rows = torch.tensor([user]), torch.tensor([item])
+        taste = model._left_out(layers, *rows)
+        assert not torch.allclose(taste[0], model._tastes(layers)[user])
+        without = dense.interactions - {(user, item)}
+        assert_close(taste[0], dense.user(user, without))
+        emphasis = model.emphasis(*rows)[0]
+        for place in range(2):
+            assert_close(emphasis[place], dense.alpha(user, place, without))
 
 
 def test_who_watched_one_thing_teaches_nothing():
@@ -198,12 +199,23 @@ def test_emphasis_by_hand():
     split = split_of(
         [*((*pair, "train") for pair in pairs), *HELD_OUT], {"visual": (range(6), content)}, n_items=6
     )
-    model = new(split, embedding_size=2)
-    with torch.no_grad():
-        model.emphasis.learned.fill_(-0.5)  # its size is what counts
     # mean cosine, times (n - 1) / (n - 1 + 3) = 1/4: users 0 and 3 alike, 1 at right angles, 2 watched one
     alike = np.array([1 / 4, 0, 0, 1 / 4])
-    expected = np.exp(0.5 * (alike - alike.mean()) / alike.std())
-    np.testing.assert_allclose(embedded(model).emphasis[:, 0], expected, atol=1e-12)
-    without = model.emphasis(torch.tensor([0, 1]), torch.tensor([1, 4]))[:, 0].detach()
-    np.testing.assert_allclose(without, math.exp(0.5 * (0 - alike.mean()) / alike.std()), atol=1e-12)
+    own = (alike - alike.mean()) / alike.std()
+    own_only = new(split, embedding_size=2, emphasis_from="history")
+    both = new(split, embedding_size=2)
+    with torch.no_grad():
+        for model in (own_only, both):
+            model.emphasis.own.fill_(-0.5)  # its size is what counts
+        both.emphasis.graph.fill_(0.2)
+    np.testing.assert_allclose(embedded(own_only).emphasis[:, 0], np.exp(0.5 * own), atol=1e-12)
+    without = own_only.emphasis(torch.tensor([0, 1]), torch.tensor([1, 4]))[:, 0].detach()
+    np.testing.assert_allclose(without, math.exp(0.5 * own[1]), atol=1e-12)
+    # watchers of 0: 0, 1, 3; of 1: 0, 3; of 4: user 1; of 2: user 2; own is 1, -1, -1, 1
+    heard = np.array([(1 / 3 + 1) / 2, (1 / 3 - 1) / 2, -1, (1 / 3 + 1) / 2])
+    standard = (heard - heard.mean()) / heard.std()
+    np.testing.assert_allclose(embedded(both).emphasis[:, 0], np.exp(0.5 * own + 0.2 * standard), atol=1e-12)
+    # user 0 without 1: their own -1 now, and among the watchers of 0 too, who say (-1 - 1 + 1) / 3
+    left = both.emphasis(torch.tensor([0]), torch.tensor([1])).item()
+    expected = np.exp(-0.5 + 0.2 * (-1 / 3 - heard.mean()) / heard.std())
+    assert left == pytest.approx(expected, abs=1e-12)

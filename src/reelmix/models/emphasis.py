@@ -23,33 +23,40 @@ LIMIT = 3.0
 
 
 class HistoryEmphasis(nn.Module):
-    r"""A user's emphasis on each modality, from their history alone.
+    r"""A user's emphasis on each modality: from how alike the things are that they watched, and from the
+    user graph, how alike those are that the watchers of the same watched.
 
     With f the direction of an item's content and n the number of watched items that have modality m,
 
     .. math::
-        q_{u,m} = \frac{n - 1}{n - 1 + 3} \cdot \frac{|\sum_i f_{i,m}|^2 - n}{n (n - 1)} \qquad
-        \alpha_{u,m} = \exp\Big( |\phi_m| \frac{q_{u,m} - \bar q_m}{\sigma_m} \Big)
+        q_{u,m} = \frac{n - 1}{n - 1 + 3} \cdot \frac{|\sum_i f_{i,m}|^2 - n}{n (n - 1)}, \qquad
+        g_{u,m} = \frac{1}{|N_u|} \sum_{i \in N_u} \frac{1}{|N_i|} \sum_{u' \in N_i} z(q_{u',m}), \qquad
+        \alpha_{u,m} = \exp\big( |\phi_m| \, z(q_{u,m}) + |\psi_m| \, z(g_{u,m}) \big)
 
-    q is the mean cosine of what they watched, shrunk to 0 where there is little of it; mean and deviation are
-    those of the training users, and three deviations are the most that count. Someone whose videos look no
-    more alike than others' do has an emphasis of about 1. How much such likeness matters is learned: one
-    number :math:`\phi_m` a modality. New users have an emphasis as everybody has.
+    q is the mean cosine of what they watched, shrunk to 0 where there is little of it; g is what a walk from
+    u over a watched item to one of its watchers finds: each co-watcher counts for more the more they have in
+    common and the fewer people watched that. z standardises over the training users and stops at three
+    deviations. Someone whose videos look no more alike than others' do has an emphasis of about 1. How much
+    such likeness matters is learned: two numbers, :math:`\phi_m` and :math:`\psi_m`, a modality. New users
+    have an emphasis as everybody has.
 
     Args:
         dataset: whose content.
         history: the training interactions, (user, item), ones.
         size: dimensions that directions are reduced to.
+        user_graph: whether co-watchers count; if not, there is no psi.
 
     Attributes:
         content: (item, modality, dim), unit length; zero where an item lacks the modality.
+        of_watchers: (item, modality), the mean of z(q) over an item's watchers; zero where there are none.
     """
 
-    def __init__(self, dataset: Dataset, history: SparseMatrix, size: int) -> None:
+    def __init__(self, dataset: Dataset, history: SparseMatrix, size: int, *, user_graph: bool) -> None:
         super().__init__()
         content = np.zeros((dataset.n_items, len(dataset.modalities), size))
         for place, features in enumerate(dataset.features.values()):
             content[features.items, place] = reduced(features, size)
+        self.user_graph = user_graph
         self.content: Tensor
         self.sums: Tensor
         self.counts: Tensor
@@ -58,24 +65,51 @@ class HistoryEmphasis(nn.Module):
             "sums", history(self.content.flatten(1)).unflatten(1, (-1, size)), persistent=False
         )
         self.register_buffer("counts", history(self._known(self.content)), persistent=False)
-        self.learned = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
+        self.own = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
         active = torch.from_numpy(history.scipy().sum(axis=1) > 0)
-        alike = self._alike(self.sums, self.counts)[active]
-        self.mean: Tensor
-        self.deviation: Tensor
-        self.register_buffer("mean", alike.mean(dim=0))
-        self.register_buffer("deviation", alike.std(dim=0, correction=0).clamp(min=1e-6))
+        alike = self._alike(self.sums, self.counts)
+        self.own_scale: Tensor
+        self.register_buffer("own_scale", _scale(alike[active]))
+        if not user_graph:
+            return
+        self.graph = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
+        own = _standard(alike, self.own_scale)
+        ones = _working(np.ones((dataset.n_users, 1)))
+        watchers = history.transposed(ones)
+        self.of_watchers: Tensor
+        self.share: Tensor
+        self.register_buffer("of_watchers", history.transposed(own) / watchers.clamp(min=1))
+        self.register_buffer("share", (watchers > 0) / watchers.clamp(min=1), persistent=False)
+        for name, of_items in (("said", self.of_watchers), ("shares", self.share), ("length", watchers > 0)):
+            self.register_buffer(name, history(of_items.to(own.dtype)), persistent=False)
+        self.said: Tensor
+        self.shares: Tensor
+        self.length: Tensor
+        self.graph_scale: Tensor
+        self.register_buffer("graph_scale", _scale((self.said / self.length.clamp(min=1))[active]))
 
     def forward(
         self, users: Int[Tensor, " row"] | None = None, without: Int[Tensor, " row"] | None = None
     ) -> Float[Tensor, "row modality"]:
         """Emphasis of these users, or of all; ``without`` an item of each one's history."""
-        sums, counts = (self.sums, self.counts) if users is None else (self.sums[users], self.counts[users])
+        rows = slice(None) if users is None else users
+        sums, counts = self.sums[rows], self.counts[rows]
         if without is not None:
             left_out = self.content[without]
             sums, counts = sums - left_out, counts - self._known(left_out)
-        found = ((self._alike(sums, counts) - self.mean) / self.deviation).clamp(-LIMIT, LIMIT)
-        return (self.learned.abs() * found).exp()
+        own = _standard(self._alike(sums, counts), self.own_scale)
+        exponent = self.own.abs() * own
+        if self.user_graph:
+            said, length = self.said[rows], self.length[rows]
+            if without is not None:
+                # who watched the other items is themselves one of the watchers, and now says something else
+                before = _standard(self._alike(self.sums[rows], self.counts[rows]), self.own_scale)
+                said = said - self.of_watchers[without]
+                said = said + (self.shares[rows] - self.share[without]) * (own - before)
+                length = length - 1
+            heard = _standard(said / length.clamp(min=1), self.graph_scale)
+            exponent = exponent + self.graph.abs() * heard
+        return exponent.exp()
 
     @staticmethod
     def _known(content: Float[Tensor, "row modality dim"]) -> Float[Tensor, "row modality"]:
@@ -88,6 +122,17 @@ class HistoryEmphasis(nn.Module):
         others = (counts - 1).clamp(min=0)
         pairs = (counts * others).clamp(min=1)
         return (sums.square().sum(dim=2) - counts) / pairs * others / (others + PAIRS)
+
+
+def _scale(values: Float[Tensor, "row modality"]) -> Float[Tensor, "2 modality"]:
+    """Mean and deviation."""
+    return torch.stack([values.mean(dim=0), values.std(dim=0, correction=0).clamp(min=1e-6)])
+
+
+def _standard(
+    values: Float[Tensor, "row modality"], scale: Float[Tensor, "2 modality"]
+) -> Float[Tensor, "row modality"]:
+    return ((values - scale[0]) / scale[1]).clamp(-LIMIT, LIMIT)
 
 
 def reduced(features: Features, size: int) -> Float[np.ndarray, "present dim"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
-from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph, normalised
+from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded
 from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
@@ -22,6 +22,7 @@ from reelmix.models.objective import same
 from reelmix.settings import ModelSettings
 
 LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
+EmphasisFrom = Literal["user_graph", "history", "none"]
 
 
 class ReelmixConfig(ModelSettings):
@@ -37,9 +38,6 @@ class ReelmixConfig(ModelSettings):
     embedding_size: int = Field(64, ge=1)
     """Dimensions d of every vector."""
 
-    user_graph: float = Field(0.5, ge=0)
-    """Weight of the user graph: how much a user hears from those who watched the same; 0 leaves it out."""
-
     lookalikes: int = Field(10, ge=0)
     """Items that each item chooses in every modality's graph of items with similar content; 0 leaves these
     graphs out. 10 and 20 validate alike."""
@@ -48,9 +46,10 @@ class ReelmixConfig(ModelSettings):
     """From features to the d dimensions of layer 0: linear or mlp (trained), pca or identity (fixed); none
     leaves it to the graphs of lookalikes."""
 
-    own_emphasis: bool = True
-    """Whether a user's emphasis on each modality follows from how alike the things are that they watched;
-    if not, all modalities weigh alike for everybody."""
+    emphasis_from: EmphasisFrom = "user_graph"
+    """What a user's emphasis on each modality follows from: history (how alike the things are that they
+    watched), user_graph (that, and how alike those are that the watchers of the same watched) or none (all
+    modalities weigh alike for everybody)."""
 
     leave_out: bool = True
     """Whether an interaction is left out of its own score in training."""
@@ -78,54 +77,45 @@ class Layers(NamedTuple):
 
     Attributes:
         zero: layer 0, from which everything else comes.
-        heard: what each user's watched items say together: what the user graph carries.
-        own: each item's layer 0, and what the user graph brings to it.
         alike: for each modality, the layer 0 of the items with similar content.
     """
 
     zero: Float[Tensor, "item dim"]
-    heard: Float[Tensor, "user dim"]
-    own: Float[Tensor, "item dim"]
     alike: list[Float[Tensor, "item dim"]]
 
     @property
     def items(self) -> Float[Tensor, "item dim"]:
         """The item vectors before they are scaled."""
-        return self.own + sum(self.alike)
+        return self.zero + sum(self.alike)
 
     @property
     def passes(self) -> Float[Tensor, "item graph dim"]:
-        """What each item passes on to its watchers: its own, and what each modality's graph brings."""
-        return torch.stack([self.own, *self.alike], dim=1)
+        """What each item passes on to its watchers: layer 0, and what each modality's graph brings."""
+        return torch.stack([self.zero, *self.alike], dim=1)
 
 
 class Reelmix(Model):
     r"""Reelmix: DualGNN's two ideas, a vector of nobody's own for users, and each interaction left out.
 
-    Layer 0 of an item is a trained vector and its mapped content, :math:`z_i = e_i + \sum_m W_m f_{i,m}`.
-    What i becomes takes in what its watchers watch, over the user graph, and what items with similar content
-    are like (S_m: :func:`reelmix.graph.lookalike_graph`):
+    Layer 0 of an item is a trained vector and its mapped content; an item is that, and layer 0 of the items
+    with similar content (S_m: :func:`reelmix.graph.lookalike_graph`):
 
     .. math::
-        y_u = \sum_{j \in N_u} \frac{z_j}{\sqrt{|N_u||N_j|}} \qquad
-        c_i = z_i + \omega \sum_{u \in N_i} \frac{y_u}{\sqrt{|N_u||N_i|}} \qquad
+        z_i = e_i + \sum_m W_m f_{i,m} \qquad
         p_{i,m} = \sum_j S_m[i,j] z_j \qquad
-        x_i = c_i + \sum_m p_{i,m}
+        x_i = z_i + \sum_m p_{i,m}
 
-    A user is what they watched, with their emphasis on each modality:
+    A user is what they watched, with their emphasis on each modality, to which the user graph is asked too
+    (:class:`reelmix.models.emphasis.HistoryEmphasis`):
 
     .. math::
-        x_u = \sum_{i \in N_u} \Big( c_i + \sum_m \alpha_{u,m} p_{i,m} \Big) \qquad
+        x_u = \sum_{i \in N_u} \Big( z_i + \sum_m \alpha_{u,m} p_{i,m} \Big) \qquad
         s(u, i) = \cos(x_u, x_i) / \tau + b_i
 
-    :math:`\sum_{i \in N_u} c_i` is layer 0 refined over all users who watched the same, as in DualGNN, eq. 7,
-    with the weight :math:`\omega \sum_{i \in N_u \cap N_{u'}} 1 / \sqrt{|N_i| |N_{u'}|}` of u': common items
-    count for more the fewer people watched them.
-
     The loss is the cross-entropy of each observed item among all items, and the interaction (u, i) is left
-    out of all that its own score is made of: i is no part of u's history, and u carries nothing from i to
-    the rest of the history or from there to i. Without that, training asks to find an item in a sum that
-    contains it, which no test ever asks: that is most of the overfitting.
+    out of all that its own score is made of: i is no part of u's history, of u's emphasis, or of what u's
+    co-watchers make of it. Without that, training asks to find an item in a sum that contains it, which no
+    test ever asks: that is most of the overfitting.
 
     Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item).
     """
@@ -140,23 +130,22 @@ class Reelmix(Model):
         config, dataset, generator = self.config, split.dataset, seeded(rng)
         train = split.matrix("train")
         self.modalities = dataset.modalities
-        bipartite = normalised(train)
-        self.graph, self.history = SparseMatrix(bipartite), SparseMatrix(train)
+        self.history = SparseMatrix(train)
         self.watchers: Tensor
         self.watched: Tensor
-        self.carried: Tensor
         self._keep("watchers", train.sum(axis=0))
         self._keep("watched", train.sum(axis=1))
-        self._keep("carried", bipartite.sum(axis=1))
         self.n_watched = int((train.sum(axis=0) > 0).sum())
         self.alike = nn.ModuleList()
         for name in dataset.modalities if config.lookalikes else ():
             features = dataset.features[name]
             linked = features.only(split.edges(name)[features.items])
             self.alike.append(SparseMatrix(lookalike_graph(linked, dataset.n_items, config.lookalikes)))
-        self.personal = len(self.alike) > 0 and config.own_emphasis
+        self.personal = len(self.alike) > 0 and config.emphasis_from != "none"
         if self.personal:
-            self.emphasis = HistoryEmphasis(dataset, self.history, config.embedding_size)
+            self.emphasis = HistoryEmphasis(
+                dataset, self.history, config.embedding_size, user_graph=config.emphasis_from == "user_graph"
+            )
         mapped = dataset.only([]) if config.content == "none" else dataset
         content = "linear" if config.content == "none" else config.content
         self.content = Contents(
@@ -201,14 +190,14 @@ class Reelmix(Model):
         layers = self._layers(self._dropped(self._layer0(), batch.rng))
         users, positives, chosen = batch.users, batch.positives, batch.negatives[: self.config.candidates]
         if self.config.leave_out:
-            tastes, found = self._left_out(layers, users, positives)
+            tastes = self._left_out(layers, users, positives)
         else:
             tastes = functional.embedding(users, self._tastes(layers))
-            found = functional.embedding(positives, layers.items)
         tastes = functional.normalize(tastes) / self.config.temperature
         # the bias is one number more of an item, as in embed
         tastes = _beside(tastes, tastes.new_ones(len(tastes)))
-        found = _beside(functional.normalize(found), self._bias()[positives])
+        found = functional.normalize(functional.embedding(positives, layers.items))
+        found = _beside(found, self._bias()[positives])
         others = functional.normalize(functional.embedding(chosen, layers.items))
         others = _beside(others, self._bias()[chosen])
         taken = same(chosen, positives) | (self.watchers[chosen] == 0)
@@ -218,31 +207,18 @@ class Reelmix(Model):
 
     def _left_out(
         self, layers: Layers, users: Int[Tensor, " triple"], items: Int[Tensor, " triple"]
-    ) -> tuple[Float[Tensor, "triple dim"], Float[Tensor, "triple dim"]]:
-        """User and item vectors of these interactions, as if neither knew of the other; degrees stay."""
-        weight = self.config.user_graph
-        edge = (self.watched[users] * self.watchers[items]).clamp(min=1).rsqrt().unsqueeze(1)
-        others = self.carried[users].unsqueeze(1) - edge
+    ) -> Float[Tensor, "triple dim"]:
+        """What these users watched, each without an item of theirs."""
         passes = layers.passes
         heard = functional.embedding(users, self.history(passes.flatten(1)))
-        heard = (heard - functional.embedding(items, passes.flatten(1))).unflatten(1, passes.shape[1:])
-        tastes = self._weighed(heard, users, items)
-        found = functional.embedding(items, layers.items)
-        if weight:
-            tastes = tastes - weight * edge * others * functional.embedding(items, layers.zero)
-            found = found - weight * edge * functional.embedding(users, layers.heard)
-        return tastes, found
+        heard = heard - functional.embedding(items, passes.flatten(1))
+        return self._weighed(heard.unflatten(1, passes.shape[1:]), users, items)
 
     def induction(self) -> Induction:
         """What vectors of users are made of, new ones and those of training; see :meth:`Model.induction`."""
-        layers = self._layers(self._layer0())
-        passes, heard = layers.passes, layers.heard
-        return Induction(
-            passes,
-            np.ones(passes.shape[:2], bool),
-            _beside(self.config.user_graph * heard, heard.new_zeros(len(heard))),
-            directions=self.emphasis.content if self.personal else None,
-        )
+        passes = self._layers(self._layer0()).passes
+        directions = self.emphasis.content if self.personal else None
+        return Induction(passes, np.ones(passes.shape[:2], bool), directions=directions)
 
     def _layer0(self) -> Float[Tensor, "item dim"]:
         """What is known of each item by itself. Of one that nobody watched, that is its content alone."""
@@ -263,11 +239,7 @@ class Reelmix(Model):
         return layer0 * (chance >= share) / (1 - share)
 
     def _layers(self, layer0: Float[Tensor, "item dim"]) -> Layers:
-        heard = self.graph(layer0)
-        own = layer0
-        if self.config.user_graph:
-            own = own + self.config.user_graph * self.graph.transposed(heard)
-        return Layers(layer0, heard, own, [graph(layer0) for graph in self.alike])
+        return Layers(layer0, [graph(layer0) for graph in self.alike])
 
     def _tastes(self, layers: Layers) -> Float[Tensor, "user dim"]:
         """What each user watched, before it is scaled."""

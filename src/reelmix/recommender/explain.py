@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender.recommender import Recommendation, Recommender, unit
 from reelmix.recommender.run import Run
-from reelmix.recommender.tastes import co_watchers
 
 ALIKE = 3
 """Watched items that are named for each modality."""
@@ -186,12 +185,10 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
 
 
 def _neighbours(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
-    """Rows and weights of the users who refine this one: of a graph that was kept, or all co-watchers."""
+    """Rows and weights of the users who refine this one."""
     graph = run.vectors.neighbours
-    if run.vectors.refinement is None:
-        return np.zeros(0, np.int64), np.zeros(0)
     if graph is None:
-        return co_watchers(run, user)
+        return np.zeros(0, np.int64), np.zeros(0)
     part = slice(graph.indptr[user], graph.indptr[user + 1])
     return graph.indices[part].astype(np.int64), graph.data[part].astype(np.float64)
 

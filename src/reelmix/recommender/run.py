@@ -56,7 +56,7 @@ class Vectors:
             graph, or in the one graph of a model without modalities
             (:class:`reelmix.models.base.Induction`); None for models that know only their own users.
         refinement, neighbours: the vector of a user is their own plus ``neighbours[user] @ refinement``; None
-            for models without a user graph, or with one that is not cut (:func:`tastes.co_watchers`).
+            for models whose user graph, if any, refines no vectors.
         directions: of each item's content, from which emphasis follows; None for models where it is trained.
     """
 

@@ -1,9 +1,9 @@
-"""A user of Reelmix is what they watched: the vector of any history, and what each co-watcher adds to it."""
+"""A user of Reelmix is what they watched: the vector of any history."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
@@ -29,30 +29,27 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     return np.concatenate([vectors, (lengths > 0).astype(vectors.dtype)], axis=1)
 
 
-def co_watchers(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:
-    """Rows of the users who watched the same, and the weights of their refinement in this one's vector."""
-    training = run.matrix(TRAIN)
-    watched = training[[user]].astype(np.float64)
-    watchers, degree = np.maximum(training.sum(axis=0), 1), np.maximum(training.sum(axis=1), 1)
-    watched.data /= np.sqrt(watchers[watched.indices])
-    shared = csr_array(watched @ training.T)
-    others = shared.indices != user
-    rows = shared.indices[others].astype(np.int64)
-    length = float(np.linalg.norm(_summed(run, training[[user]]))) * _temperature(run)
-    return rows, shared.data[others] / np.sqrt(degree[rows]) / (length or 1.0)
-
-
 def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modality"]:
     """How much histories care about each modality (:class:`reelmix.models.emphasis.HistoryEmphasis`)."""
-    content = run.vectors.directions
+    content, weights = run.vectors.directions, run.weights
     assert content is not None
     sums = np.asarray(histories @ content.reshape(len(content), -1)).reshape(-1, *content.shape[1:])
     counts = np.asarray(histories @ content.any(axis=2).astype(np.float32))
     others = np.maximum(counts - 1, 0)
     alike = (np.square(sums).sum(axis=2) - counts) / np.maximum(counts * others, 1)
     alike *= others / (others + PAIRS)
-    mean, deviation, learned = (run.weights[f"emphasis.{name}"] for name in ("mean", "deviation", "learned"))
-    return np.exp(np.abs(learned) * np.clip((alike - mean) / deviation, -LIMIT, LIMIT))
+    exponent = np.abs(weights["emphasis.own"]) * _standard(alike, weights["emphasis.own_scale"])
+    if "emphasis.graph" in weights:
+        of_watchers = weights["emphasis.of_watchers"]
+        known = histories[:, : len(of_watchers)]  # nobody watched the items that came after training
+        length = known @ (run.matrix(TRAIN).sum(axis=0) > 0)[: len(of_watchers)].astype(np.float32)
+        heard = np.asarray(known @ of_watchers) / np.maximum(length, 1)[:, None]
+        exponent += np.abs(weights["emphasis.graph"]) * _standard(heard, weights["emphasis.graph_scale"])
+    return np.exp(exponent)
+
+
+def _standard(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return np.clip((values - scale[0]) / scale[1], -LIMIT, LIMIT)
 
 
 def _summed(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:

@@ -38,9 +38,9 @@ OTHERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "leaving interactions out": {"leave_out": False},
-    "the user graph": {"user_graph": 0.0},
     "lookalikes": {"lookalikes": 0},
-    "own emphasis": {"own_emphasis": False},
+    "the user graph": {"emphasis_from": "history"},
+    "emphasis": {"emphasis_from": "none"},
     "content in layer 0": {"content": "none"},
     "the bias of items": {"bias": False},
     "dropout": {"dropout": 0.0},

@@ -38,10 +38,10 @@ SPACES: Mapping[str, Space] = {
     "reelmix": {
         "learning_rate": Range(3e-3, 1e-1),
         "embedding_size": (64, 128),
-        "user_graph": Range(0.1, 2.0),
         "lookalikes": (5, 10, 20),
         "temperature": Range(0.08, 0.3),
         "dropout": Range(0.0, 0.6, log=False),
+        "averaging": (0.0, 0.99),
     },
     "dualgnn": {
         **_TRAINED,
