@@ -1,4 +1,4 @@
-"""Does DualGNN's alpha put users in the order of their planted emphasis? If not, why, and what does?
+"""Does alpha put users in the order of their planted emphasis? In DualGNN, why not; in Reelmix, by what?
 
 Everything is simulated: the worlds of ``reelmix.data.sample`` plant each user's emphasis on each modality. A
 seed makes a world, its split and its training runs; only training and validation parts are looked at. All
@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -22,9 +22,11 @@ from torch import Tensor
 from reelmix.data import Split
 from reelmix.data.sample import Sample, rank_agreement, sample
 from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
-from reelmix.models import DualGNN
+from reelmix.models import DualGNN, Reelmix
 from reelmix.models.base import Batch, Embeddings
 from reelmix.models.losses import bpr
+from reelmix.models.reelmix import EmphasisFrom
+from reelmix.recommender.fit import fit
 from reelmix.training.config import TrainingConfig
 from reelmix.training.trainer import Trainer
 
@@ -269,6 +271,19 @@ def activity_apart(alpha: UserModality, truth: UserModality, activity: np.ndarra
     return {"alpha with activity": float(ac.mean()), "alpha given activity": float(partial.mean())}
 
 
+def ours(seed: int, quick: bool) -> dict[str, Row]:
+    """What does Reelmix's emphasis owe to the history, what to the user graph, and what does it bring?"""
+    (planted, split), rows = world(seed, quick), {}
+    for source in get_args(EmphasisFrom):
+        run = fit(Reelmix(emphasis_from=source), split, rng=seed, epochs=5 if quick else 60)
+        alpha = run.vectors.emphasis
+        assert alpha is not None
+        ranked = {key: run.metrics["validation"][key] for key in ("recall@20", "ndcg@20")}
+        for name, found in (("alpha", alpha), ("share of score variance", run.recommender().shares)):
+            rows[f"{source}: {name}"] = agreement(found, planted) | ranked
+    return rows
+
+
 def show(title: str, by_seed: Sequence[dict[str, Row]], width: int = 8) -> None:
     """Prints a table in markdown, a few columns at a time: mean ± standard deviation over seeds."""
     rows = [row for row in by_seed[0] if all(row in found for found in by_seed)]
@@ -278,7 +293,10 @@ def show(title: str, by_seed: Sequence[dict[str, Row]], width: int = 8) -> None:
         for row in rows:
             values = np.array([[found[row][column] for column in columns] for found in by_seed])
             spread = values.std(axis=0, ddof=min(1, len(values) - 1))
-            cells = [f"{a:.2f} ± {b:.2f}" for a, b in zip(values.mean(axis=0), spread, strict=True)]
+            digits = [4 if "@" in column else 2 for column in columns]
+            cells = [
+                f"{a:.{n}f} ± {b:.{n}f}" for a, b, n in zip(values.mean(axis=0), spread, digits, strict=True)
+            ]
             print(f"| {row} | {' | '.join(cells)} |".replace("nan ± nan", "–"))
 
 
@@ -286,10 +304,13 @@ def main() -> None:
     """Trains what the chosen tables need, and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of world and training")
+    tables = {"quantities": quantities, "variants": variants, "ours": ours}
+    parser.add_argument("--tables", nargs="+", choices=tables, default=list(tables), help="which of them")
     parser.add_argument("--quick", action="store_true", help="tiny worlds, five epochs: shows that it runs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for title, table in (("quantities", quantities), ("variants", variants)):
+    for title in arguments.tables:
+        table = tables[title]
         kind = "tiny worlds: not a result" if arguments.quick else "simulated"
         found = [table(seed, arguments.quick) for seed in arguments.seeds]
         show(f"{title} ({kind}, seeds {arguments.seeds})", found)
