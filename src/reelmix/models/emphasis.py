@@ -64,16 +64,20 @@ class HistoryEmphasis(nn.Module):
         self.register_buffer(
             "sums", history(self.content.flatten(1)).unflatten(1, (-1, size)), persistent=False
         )
-        self.register_buffer("counts", history(self._known(self.content)), persistent=False)
+        self.known: Tensor
+        self.register_buffer("known", self.content.any(dim=2).to(self.content.dtype), persistent=False)
+        self.register_buffer("counts", history(self.known), persistent=False)
         self.own = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
         active = torch.from_numpy(history.scipy().sum(axis=1) > 0)
         alike = self._alike(self.sums, self.counts)
         self.own_scale: Tensor
         self.register_buffer("own_scale", _scale(alike[active]))
+        own = _standard(alike, self.own_scale)
+        self.own_measure: Tensor
+        self.register_buffer("own_measure", own, persistent=False)
         if not user_graph:
             return
         self.graph = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
-        own = _standard(alike, self.own_scale)
         ones = _working(np.ones((dataset.n_users, 1)))
         watchers = history.transposed(ones)
         self.of_watchers: Tensor
@@ -93,27 +97,21 @@ class HistoryEmphasis(nn.Module):
     ) -> Float[Tensor, "row modality"]:
         """Emphasis of these users, or of all; ``without`` an item of each one's history."""
         rows = slice(None) if users is None else users
-        sums, counts = self.sums[rows], self.counts[rows]
+        own = before = self.own_measure[rows]
         if without is not None:
-            left_out = self.content[without]
-            sums, counts = sums - left_out, counts - self._known(left_out)
-        own = _standard(self._alike(sums, counts), self.own_scale)
+            sums, counts = self.sums[rows] - self.content[without], self.counts[rows] - self.known[without]
+            own = _standard(self._alike(sums, counts), self.own_scale)
         exponent = self.own.abs() * own
         if self.user_graph:
             said, length = self.said[rows], self.length[rows]
             if without is not None:
-                # who watched the other items is themselves one of the watchers, and now says something else
-                before = _standard(self._alike(self.sums[rows], self.counts[rows]), self.own_scale)
+                # the user is among the watchers of the other items too, where they now say something else
                 said = said - self.of_watchers[without]
                 said = said + (self.shares[rows] - self.share[without]) * (own - before)
                 length = length - 1
             heard = _standard(said / length.clamp(min=1), self.graph_scale)
             exponent = exponent + self.graph.abs() * heard
         return exponent.exp()
-
-    @staticmethod
-    def _known(content: Float[Tensor, "row modality dim"]) -> Float[Tensor, "row modality"]:
-        return content.any(dim=2).to(content.dtype)
 
     @staticmethod
     def _alike(
