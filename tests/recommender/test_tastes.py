@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 from small_worlds import world
 
@@ -64,6 +65,26 @@ def test_reasons_add_up_by_modality(settings):
             assert sum(why.parts.values()) + why.rest == pytest.approx(why.score, abs=1e-6)
             (own,) = why.sources  # the user graph says how much a modality counts, and adds no taste
             assert own.score == pytest.approx(why.score, abs=1e-6)
+            watched = recommender.training[[user]].indices
+            assert {one.id for one in why.history} == set(watched)
+            assert [one.score for one in why.history] == sorted((o.score for o in why.history), reverse=True)
+            bias = run.vectors.items[item, -1]
+            assert sum(one.score for one in why.history) + bias == pytest.approx(why.score, abs=1e-6)
+
+
+def test_what_a_watched_item_adds_is_what_is_gone_without_it():
+    """With the emphasis and the length that the whole history has."""
+    model, run = trained()
+    recommender, user, item = Recommender(run), 1, 9
+    with torch.no_grad():
+        layers = model._layers(model._layer0())
+        taste = model._tastes(layers)[user]
+        alpha = model.emphasis()[user]
+        weights = torch.cat([torch.ones(1), alpha])
+        for one in explain(recommender, user, item).history:
+            added = (weights[:, None] * layers.passes[one.id]).sum(dim=0)
+            expected = added @ torch.from_numpy(run.vectors.items[item, :-1]) / taste.norm() / 0.3
+            assert one.score == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_nothing_known_of_a_history_is_a_vector_of_zero():

@@ -18,7 +18,9 @@ def command(
     run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
     user: Annotated[str, typer.Option(help="User id.", show_default=False)],
     item: Annotated[str, typer.Option(help="Item id.", show_default=False)],
-    neighbours: Annotated[int, typer.Option(min=0, help="How many co-occurring users to show.")] = 5,
+    neighbours: Annotated[
+        int, typer.Option(min=0, help="How many co-occurring users, or watched items, to show.")
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Split the score of a user and an item into modalities, and into the tastes that it is made of.
@@ -56,6 +58,9 @@ def show(found: Explanation, user: str, item: str, neighbours: int) -> None:
     nearest = "nearest watched items"
     columns = ["modality", "part", "lift", "share", "alpha", "rank without", nearest]
     table(title, columns, rows, texts=[nearest])
+    if found.history:
+        say("")
+        _by_item(found, neighbours)
     if len(found.sources) == 1:
         return
     say("")
@@ -73,6 +78,15 @@ def show(found: Explanation, user: str, item: str, neighbours: int) -> None:
             + [f"{sum(one.parts[name] for one in rest):+.3f}" for name in names]
         )
     table("whose taste it is", ["user", "weight", "common items", "part", *names], lines)
+
+
+def _by_item(found: Explanation, shown: int) -> None:
+    lines = [[str(one.id), f"{one.score:+.3f}", str(one.title or "")] for one in found.history[:shown]]
+    if rest := found.history[shown:]:
+        lines.append([f"{len(rest)} more", f"{sum(one.score for one in rest):+.3f}", ""])
+    constant = found.score - sum(one.score for one in found.history)
+    lines.append(["whoever asks", f"{constant:+.3f}", ""])
+    table("by what they watched", ["item", "part", "title"], lines, texts=["title"])
 
 
 def _line(who: str, weight: str, common: int, source: Source, names: list[str]) -> list[str]:

@@ -9,11 +9,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from reelmix.data.vocabulary import UserOrItemId
+from reelmix.recommender import tastes
 from reelmix.recommender.recommender import Recommendation, Recommender, unit
 from reelmix.recommender.run import Run
 
 ALIKE = 3
 """Watched items that are named for each modality."""
+
+BY_ITEM = {"reelmix": tastes.by_item}
+"""By model, what each watched item adds to a user's vector."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Explanation:
         rest: what belongs to no modality, such as VBPR's latent vectors and biases.
         sources: the user's own part and that of each co-occurring user, which add up to ``score``: first the
             own, then the others, the largest first.
+        history: what each watched item adds to the score, the largest first, for models whose users are what
+            they watched (Reelmix); the rest is what the item has whoever asks, its bias.
         rank: the item's place, from 1, among those that the user has not interacted with and itself.
         rank_without: its place if all items were ranked without each modality.
     """
@@ -68,6 +74,7 @@ class Explanation:
     filled: tuple[str, ...] = ()
     rest: float = 0.0
     sources: tuple[Source, ...] = ()
+    history: tuple[Recommendation, ...] = ()
     rank: int = 0
     rank_without: Mapping[str, int] = field(default_factory=dict)
 
@@ -94,10 +101,10 @@ def _named(item: Recommendation) -> str:
 
 
 def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) -> Explanation:
-    """Splits the score of one user and one item into the parts of modalities and of co-occurring users.
+    """Splits the score of one user and one item into the parts of modalities, and into whose taste it is.
 
-    Both splits are exact: the score is linear in the item's parts, and in the user's own vector and those of
-    their neighbours. All in double precision.
+    The splits are exact: the score is linear in the item's parts, and in the user's own vector and those of
+    their neighbours, or those of the items they watched. All in double precision.
 
     Raises:
         UnknownIdError: there is no such user or item.
@@ -134,6 +141,7 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
         ),
         rest=score - sum(parts.values()),
         sources=_sources(recommender, u, i, tuple(parts)),
+        history=_history(recommender, u, i),
         # the very product that lists are sorted by: in double precision ties of theirs would fall apart
         rank=_rank((vectors.users[[u]] @ vectors.items.T)[0], i, watched),
         rank_without={
@@ -166,10 +174,10 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
     seen = recommender.training
     others, weights = _neighbours(run, user)
     common = np.asarray(seen[others] @ seen[[user]].T.toarray())[:, 0]
-    tastes = np.zeros((0, vectors.users.shape[1]))
+    theirs = np.zeros((0, vectors.users.shape[1]))
     if vectors.refinement is not None:
-        tastes = weights[:, None] * vectors.refinement[others].astype(np.float64)
-    own = vectors.users[user].astype(np.float64) - tastes.sum(axis=0)
+        theirs = weights[:, None] * vectors.refinement[others].astype(np.float64)
+    own = vectors.users[user].astype(np.float64) - theirs.sum(axis=0)
     whole = vectors.items[item].astype(np.float64)
 
     def source(identifier: UserOrItemId | None, weight: float, count: int, taste: np.ndarray) -> Source:
@@ -177,11 +185,26 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
         return Source(identifier, weight, count, float(whole @ taste), parts)
 
     found = [
-        source(identifier, float(weights[place]), int(common[place]), tastes[place])
+        source(identifier, float(weights[place]), int(common[place]), theirs[place])
         for place, identifier in enumerate(run.users.take(others))
     ]
     found.sort(key=lambda one: -abs(one.score))
     return (source(None, 1.0, int(seen[[user]].sum()), own), *found)
+
+
+def _history(recommender: Recommender, user: int, item: int) -> tuple[Recommendation, ...]:
+    """What each watched item adds, the largest first; ties by row."""
+    run = recommender.run
+    split_up = BY_ITEM.get(str(run.manifest["model"]))
+    if split_up is None:
+        return ()
+    rows, added = split_up(run, user)
+    scores = added @ recommender.vectors.items[item].astype(np.float64)
+    order, titles = np.lexsort((rows, -scores)), run.titles
+    return tuple(
+        Recommendation(identifier, float(scores[place]), titles[rows[place]] if titles else None)
+        for identifier, place in zip(run.items.take(rows[order]), order, strict=True)
+    )
 
 
 def _neighbours(run: Run, user: int) -> tuple[Int[np.ndarray, " neighbour"], Float[np.ndarray, " neighbour"]]:

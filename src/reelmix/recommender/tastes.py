@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
@@ -27,6 +27,19 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     lengths = np.linalg.norm(summed, axis=1, keepdims=True)
     vectors = np.divide(summed, lengths * _temperature(run), out=np.zeros_like(summed), where=lengths > 0)
     return np.concatenate([vectors, (lengths > 0).astype(vectors.dtype)], axis=1)
+
+
+def by_item(run: Run, user: int) -> tuple[Int[np.ndarray, " watched"], Float[np.ndarray, "watched dim"]]:
+    """Rows of the items that made a training user's vector, and what each adds to it, but for the constant."""
+    history, passes = run.matrix(TRAIN)[[user]], run.vectors.passes
+    assert passes is not None
+    rows = history.indices.astype(np.int64)
+    weights = np.ones(passes.shape[1])
+    if run.vectors.directions is not None:
+        weights[1:] = emphasis(run, history)[0]
+    added = np.einsum("g,igd->id", weights, passes[rows].astype(np.float64))
+    length = float(np.linalg.norm(added.sum(axis=0))) * _temperature(run)
+    return rows, np.pad(added / (length or 1.0), ((0, 0), (0, 1)))
 
 
 def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modality"]:
