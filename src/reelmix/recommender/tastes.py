@@ -30,7 +30,7 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
 
 
 def by_item(run: Run, user: int) -> tuple[Int[np.ndarray, " watched"], Float[np.ndarray, "watched dim"]]:
-    """Rows of the items that made a training user's vector, and what each adds to it, but for the constant."""
+    """Rows of the items that made a training user's vector, and what each adds to it, but for the bias."""
     history, passes = run.matrix(TRAIN)[[user]], run.vectors.passes
     assert passes is not None
     rows = history.indices.astype(np.int64)
