@@ -17,7 +17,7 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -30,7 +30,7 @@ from reelmix.cli.main import COMMANDS, application, load
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.settings import Settings
+from reelmix.settings import Preset, Settings
 from reelmix.training.config import TrainingConfig
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -123,7 +123,16 @@ def section(title: str, config: type[Settings]) -> str:
     ]
     words = " ".join((config.__doc__ or "").replace("``", "`").split())
     head = "| setting | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
-    return f"\n## {title}\n\n`{config.__module__}.{config.__name__}`. {words}\n\n{head}{''.join(rows)}"
+    own = f"\n## {title}\n\n`{config.__module__}.{config.__name__}`. {words}\n\n{head}{''.join(rows)}"
+    return own + "".join(presets(getattr(config, "presets", {})))
+
+
+def presets(known: Mapping[str, Preset]) -> Iterator[str]:
+    """A table for each preset: what it sets, and why."""
+    for name, preset in known.items():
+        rows = [f"| `{key}` | {shown(value)} | {why} |\n" for key, (value, why) in preset.values.items()]
+        head = "| setting | value | why |\n|---|---|---|\n"
+        yield f"\n`--preset {name}`, for {preset.suits}:\n\n{head}{''.join(rows)}"
 
 
 def type_name(annotation: Any) -> str:

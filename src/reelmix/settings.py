@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
@@ -48,11 +49,59 @@ class Settings(BaseModel):
             ) from None
 
 
+@dataclass(frozen=True)
+class Preset:
+    """Settings for one kind of data, each with its reason.
+
+    Attributes:
+        suits: for which data, in words.
+        values: the setting, of the model or of training, to its value and why it is that.
+        up_to: interactions a user, on average, up to which ``auto`` takes it; None where it does not.
+    """
+
+    suits: str
+    values: Mapping[str, tuple[Any, str]]
+    up_to: float | None = None
+
+
 class ModelSettings(Settings):
     """Settings of a model or floor."""
 
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    """Settings that suit some data, by name; ``auto`` chooses by the interactions that a user has."""
+
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
+
+
+def preset_values(model: str, config: type[ModelSettings], name: str, per_user: float) -> dict[str, Any]:
+    """The settings of a preset.
+
+    Args:
+        model: name of the model, for messages.
+        config: its settings class.
+        name: of the preset, or ``auto``.
+        per_user: interactions a user in the data, on average.
+
+    Raises:
+        ConfigError: there is no such preset, or ``auto`` has none to choose from.
+    """
+    by_size = {preset.up_to: preset for preset in config.presets.values() if preset.up_to is not None}
+    if name == "auto" and by_size:
+        chosen = by_size[min((bound for bound in by_size if bound >= per_user), default=max(by_size))]
+    elif name in config.presets:
+        chosen = config.presets[name]
+    else:
+        valid = [*config.presets, *(["auto"] if by_size else [])]
+        raise ConfigError(
+            expected=f"a preset of {model}" if valid else f"no preset, since {model} has none",
+            found=repr(name),
+            where="preset",
+            fix=nearest(name, valid)
+            if valid
+            else f"Leave --preset out, or search: reelmix tune --models {model}.",
+        )
+    return {key: value for key, (value, _) in chosen.values.items()}
 
 
 def _advice(cls: type[Settings], field: str, found: object) -> str:

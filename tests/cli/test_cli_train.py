@@ -116,6 +116,22 @@ def test_a_run_is_repeated_by_its_own_file(reelmix, data, run_folder, tmp_path):
         assert (tmp_path / "run" / name).read_bytes() == (run_folder / name).read_bytes(), name
 
 
+def test_a_preset_by_the_size_of_the_data(reelmix, refused, data, tmp_path):
+    words = ["train", data, "--epochs", "1", "--preset"]
+    assert reelmix(*words, "auto", "--out", tmp_path / "few", "--dropout", "0.2").status == 0
+    few = settings(tmp_path / "few")
+    assert (few["training"]["batch_size"], few["model"]["embedding_size"]) == (4096, 64)
+    assert (few["training"]["epochs"], few["model"]["dropout"]) == (1, 0.2)
+    assert reelmix(*words, "long_histories", "--out", tmp_path / "many").status == 0
+    many = settings(tmp_path / "many")
+    assert (many["training"]["batch_size"], many["model"]["embedding_size"]) == (1024, 128)
+    assert refused(*words, "auto", "--out", tmp_path / "none", "--model", "vbpr") == (
+        "preset: expected no preset, since vbpr has none, found 'auto'. "
+        "Leave --preset out, or search: reelmix tune --models vbpr."
+    )
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("typed", ["textual,visual", " textual , visual,"])
 def test_modalities(reelmix, data, tmp_path, typed):
     words = ["--modalities", typed, "--epochs", "1", *SMALL]

@@ -9,7 +9,7 @@ from reelmix.errors import ConfigError, StorageError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.settings import ModelSettings
+from reelmix.settings import ModelSettings, Preset
 from reelmix.training.config import TrainingConfig
 
 
@@ -214,3 +214,67 @@ def test_what_must_agree_to_go_on():
 def test_split_spelt_out():
     found = Experiment.read(CONFIGS, flags={"rng": 3}).with_split("time")
     assert found.run == RunOptions(rng=3, split="time")
+
+
+# Presets
+
+
+class SizedConfig(PlainConfig):
+    presets = {  # noqa: RUF012
+        "few": Preset("few", {"embedding_size": (4, "enough"), "learning_rate": (0.2, "quick")}, up_to=10),
+        "many": Preset("many", {"embedding_size": (64, "room")}, up_to=1e9),
+        "paper": Preset("comparisons", {"colour": ("red", "the paper's")}),
+    }
+
+
+SIZED = {"sized": SizedConfig, "plain": PlainConfig}
+
+
+@pytest.mark.parametrize(
+    ("preset", "per_user", "expected"),
+    [
+        ("few", 500.0, (4, 0.2, None)),
+        ("auto", 3.0, (4, 0.2, None)),
+        ("auto", 10.0, (4, 0.2, None)),
+        ("auto", 10.1, (64, 1e-3, None)),
+        ("paper", 3.0, (16, 1e-3, "red")),
+    ],
+)
+def test_a_preset_sets_model_and_training(preset, per_user, expected):
+    found = Experiment.read(SIZED, preset=preset, per_user=per_user)
+    settings = found.settings
+    assert (settings.embedding_size, found.training.learning_rate, settings.colour) == expected
+
+
+def test_the_file_and_the_flags_go_before_a_preset(file):
+    path = file('[model]\nname = "sized"\nembedding_size = 5\n')
+    found = Experiment.read(SIZED, file=path, preset="few", flags={"learning_rate": 0.7})
+    assert (found.settings.embedding_size, found.training.learning_rate) == (5, 0.7)
+    found = Experiment.read(SIZED, preset="few", flags={"embedding_size": 9})
+    assert (found.settings.embedding_size, found.training.learning_rate) == (9, 0.2)
+
+
+def test_no_such_preset(refusal):
+    assert refusal(ConfigError, Experiment.read, SIZED, preset="fewer") == (
+        "preset: expected a preset of sized, found 'fewer'. Did you mean 'few'?"
+    )
+    assert refusal(ConfigError, Experiment.read, SIZED, model="plain", preset="auto") == (
+        "preset: expected no preset, since plain has none, found 'auto'. "
+        "Leave --preset out, or search: reelmix tune --models plain."
+    )
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if MODELS[name].Config.presets])
+def test_presets_are_settings_and_have_reasons(model):
+    config = MODELS[model].Config
+    for name, preset in config.presets.items():
+        found = Experiment.read({model: config}, preset=name)
+        for key, (value, why) in preset.values.items():
+            holder = found.settings if key in config.model_fields else found.training
+            assert getattr(holder, key) == value
+            assert why
+
+
+def test_reelmixs_defaults_are_those_for_short_histories():
+    configs = {"reelmix": MODELS["reelmix"].Config}
+    assert Experiment.read(configs, preset="auto", per_user=6) == Experiment.read(configs)

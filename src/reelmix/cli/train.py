@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,14 @@ def command(
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings; flags go before it.", show_default=False)
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings that suit some data, such as short_histories; auto chooses by how many "
+            "interactions a user has. The file and the flags go before them.",
+            show_default=False,
+        ),
+    ] = None,
     modalities: Annotated[
         str | None,
         typer.Option(help="Use these modalities alone, such as visual,acoustic.", show_default=False),
@@ -62,8 +71,10 @@ def command(
     """
     if threads:
         torch.set_num_threads(threads)
-    experiment = Experiment.read(MODEL_CONFIGS, file=config, model=model, flags=settings)
+    read = partial(Experiment.read, MODEL_CONFIGS, file=config, model=model, flags=settings, preset=preset)
+    read()  # what cannot be is refused before the data are read
     dataset = Dataset.read(data)
+    experiment = read(per_user=len(dataset.interactions) / dataset.n_users)
     if modalities is not None:
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)

@@ -13,7 +13,7 @@ from pydantic import Field
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
-from reelmix.settings import ModelSettings, Settings, read_toml
+from reelmix.settings import ModelSettings, Settings, preset_values, read_toml
 from reelmix.training.config import TrainingConfig
 
 SECTIONS = ("run", "model", "training", "evaluation")
@@ -56,6 +56,8 @@ class Experiment:
         file: Path | None = None,
         model: str | None = None,
         flags: Mapping[str, Any] | None = None,
+        preset: str | None = None,
+        per_user: float = 0.0,
     ) -> Experiment:
         """Settings from a TOML file (tables ``run``, ``model``, ``training``, ``evaluation``), then flags.
 
@@ -64,10 +66,12 @@ class Experiment:
             file: the TOML file; None for defaults.
             model: name of the model; it goes before ``name`` in the file's table ``model``.
             flags: settings by their plain names, whatever table they belong to; they go before the file.
+            preset: name of one of the model's presets, or auto; the file and the flags go before it.
+            per_user: interactions a user in the data, by which auto chooses.
 
         Raises:
             StorageError: the file cannot be read or is not TOML.
-            ConfigError: an unknown table or setting (names the nearest valid one), a value out of range.
+            ConfigError: an unknown table, setting or preset (names the nearest one), a value out of range.
         """
         tables = read_toml(file) if file else {}
         where = str(file) if file else "settings"
@@ -101,6 +105,10 @@ class Experiment:
         }
         chosen = {section: dict(tables.get(section, {})) for section in classes} | {"model": own}
         chosen["training"] = {**configs[name].training_defaults, **chosen["training"]}
+        given = preset_values(name, configs[name], preset, per_user) if preset else {}
+        for key, value in given.items():
+            section = "model" if key in configs[name].model_fields else "training"
+            chosen[section] = {**chosen[section], key: tables.get(section, {}).get(key, value)}
         for key, value in (flags or {}).items():
             section = next((s for s, c in classes.items() if key in c.model_fields), None)
             if section is None:
