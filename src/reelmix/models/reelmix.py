@@ -43,10 +43,11 @@ PRESETS = {
         up_to=20,
     ),
     "long_histories": Preset(
-        "people with tens of interactions each, as in MovieLens-100k",
+        "people with tens of interactions each. Figures are Recall@20 on validation of MovieLens-100k, one "
+        "training each, where the defaults have 0.340 to 0.346 and all of these together 0.357",
         {
             "learning_rate": (0.03, "as for short histories"),
-            "batch_size": (1024, "four times the steps: validated 0.351 in place of 0.340 of Recall@20"),
+            "batch_size": (1024, "four times the steps: 0.351 in place of 0.340"),
             "averaging": (0.99, "without it 0.330 in place of 0.340"),
             "embedding_size": (128, "more to tell people apart by: 0.349 in place of 0.340"),
             "lookalikes": (10, "as for short histories"),
