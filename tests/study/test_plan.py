@@ -86,8 +86,8 @@ def test_settings_that_cannot_be(tmp_path, refusal):
     file = tmp_path / "vbpr.toml"
     file.write_text('[model]\nname = "vbpr"\nlayers = 2\n')
     assert refusal(ConfigError, choose, tmp_path, TRAINING) == (
-        f"{file}, model: expected a known setting, found 'layers'. Valid names: embedding_size, "
-        "missing, modality_dropout, reg."
+        f"{file}, model: expected a known setting, found 'layers'. Valid names: candidates, "
+        "embedding_size, loss, missing, modality_dropout, reg, temperature."
     )
     file.write_text("[model")
     assert refusal(StorageError, choose, tmp_path, TRAINING).startswith(
