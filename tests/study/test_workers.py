@@ -228,6 +228,26 @@ def test_what_is_raised_here_is_raised_and_leaves_nobody(error, place):
         through(tasks() if place == "tasks" else [1, 2], worker_tasks.process, **given)
 
 
+@pytest.mark.parametrize("place", ["tasks", "done"])
+def test_ctrl_c_waits_for_a_record_to_be_whole(place):
+    whole = []
+
+    def heard_within(here):
+        if here == place:
+            signal.raise_signal(signal.SIGINT)
+            whole.append(here)
+
+    def tasks():
+        heard_within("tasks")
+        yield 1
+        yield 2
+
+    with pytest.raises(KeyboardInterrupt):
+        through(tasks(), worker_tasks.doubled, done=lambda *_: heard_within("done"))
+    assert whole == [place]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_full_disk_here_is_no_dead_worker():
     def answer(task, report):
         raise OSError(28, "No space left on device")

@@ -6,9 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -94,6 +94,7 @@ def work_through(
     """Does tasks in ``jobs`` processes, the next whenever one is free.
 
     Tasks are taken from the iterable only when a process is free for them. The first error stops everything.
+    Ctrl-C is heard between calls of ``done`` and of the iterable, never within one.
 
     Args:
         tasks: taken here, one by one.
@@ -123,7 +124,8 @@ def work_through(
         while True:
             while not exhausted and len(running) < jobs:
                 try:
-                    task = next(waiting)
+                    with _uninterrupted():
+                        task = next(waiting)
                 except StopIteration:
                     exhausted = True
                 else:
@@ -131,11 +133,29 @@ def work_through(
             if not running:
                 return
             for finished in wait(running, return_when=FIRST_COMPLETED).done:
-                done(running.pop(finished), finished.result())
+                result = finished.result()
+                with _uninterrupted():
+                    done(running.pop(finished), result)
     finally:
         for worker in workers:
             worker.close()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Generator[None]:
+    """Ctrl-C waits until the end of this block: a record is kept whole, and its lock is given back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # it is the main thread that hears Ctrl-C
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _serve(connection: Connection, work: Work, threads: int) -> None:
