@@ -12,7 +12,7 @@ from typing import Any
 from reelmix.errors import ConfigError
 from reelmix.files import write_atomic
 from reelmix.study.drawing import draw
-from reelmix.study.extra import optional
+from reelmix.extra import optional
 from reelmix.study.figure import Figure
 from reelmix.study.table import Table
 

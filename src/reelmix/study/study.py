@@ -15,7 +15,7 @@ from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
 from reelmix.study.cold_tables import COLD_TABLES
 from reelmix.study.control import CONTROL
-from reelmix.study.extra import optional
+from reelmix.extra import optional
 from reelmix.study.markdown import to_markdown
 from reelmix.study.ours import OURS
 from reelmix.study.paper_figures import ACCURACY_FIGURES

@@ -21,7 +21,7 @@ from reelmix.errors import ConfigError, DataError, RunError
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
-from reelmix.study.extra import optional
+from reelmix.extra import optional
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
 from reelmix.study.workers import Report, work_through
 from reelmix.training.checkpoint import Epoch, TrainingState
