@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender import tastes
-from reelmix.recommender.recommender import Recommendation, Recommender, unit
+from reelmix.recommender.recommender import Recommendation, Recommender, Taste, unit
 from reelmix.recommender.run import Run
+from reelmix.recommender.shares import modality_shares
 
 ALIKE = 3
 """Watched items that are named for each modality."""
@@ -111,8 +113,56 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
     """
     run, vectors = recommender.run, recommender.vectors
     u, i = run.users.row(user), run.items.row(item)
-    taste = vectors.users[u].astype(np.float64)
-    watched = recommender.seen[[u]].indices
+    told = _split(recommender, Taste(vectors.users[u], recommender.seen[[u]].indices), i)
+    weights = None if vectors.emphasis is None else vectors.emphasis[u]
+    return replace(
+        told,
+        emphasis=_by_modality(recommender, weights),
+        shares=_by_modality(recommender, recommender.shares[u]),
+        sources=_sources(recommender, u, i, tuple(told.parts)),
+        history=_history(recommender, recommender.training[[u]], i),
+    )
+
+
+def explain_taste(recommender: Recommender, taste: Taste, item: UserOrItemId) -> Explanation:
+    """The same for anybody with a history (:meth:`Recommender.taste_of`).
+
+    ``emphasis`` is known of Reelmix alone, and ``sources`` of nobody: neighbours are in the vector already.
+
+    Raises:
+        UnknownIdError: there is no such item.
+    """
+    run, i = recommender.run, recommender.run.items.row(item)
+    shape = (1, len(run.items))
+    history = csr_array(
+        (np.ones(len(taste.watched), np.float32), taste.watched, [0, len(taste.watched)]), shape=shape
+    )
+    weights = emphasis_of(run, history)
+    return replace(
+        _split(recommender, taste, i),
+        emphasis=_by_modality(recommender, None if weights is None else weights[0]),
+        shares=_by_modality(recommender, modality_shares(recommender.vectors, taste.vector[None])[0]),
+        history=_history(recommender, history, i),
+    )
+
+
+def emphasis_of(run: Run, histories: csr_array) -> Float[np.ndarray, "history modality"] | None:
+    """How much people with these histories care about each modality; None where only training can tell."""
+    if str(run.manifest["model"]) != "reelmix" or run.vectors.directions is None:
+        return None
+    return tastes.emphasis(run, histories)
+
+
+def _by_modality(recommender: Recommender, values: Float[np.ndarray, " modality"] | None) -> dict[str, float]:
+    if values is None:
+        return {}
+    return {name: float(value) for name, value in zip(recommender.vectors.item_parts, values, strict=True)}
+
+
+def _split(recommender: Recommender, taste: Taste, i: int) -> Explanation:
+    """The parts of modalities, and the ranks: what hangs on a person's vector alone."""
+    vectors = recommender.vectors
+    vector, watched = taste.vector.astype(np.float64), taste.watched
     parts: dict[str, float] = {}
     lifts: dict[str, float] = {}
     like: dict[str, tuple[Recommendation, ...]] = {}
@@ -120,32 +170,27 @@ def explain(recommender: Recommender, user: UserOrItemId, item: UserOrItemId) ->
         present = vectors.present[:, place]
         if not present[i] and not part[i].any():
             continue
-        parts[name] = float(part[i] @ taste)
-        lifts[name] = parts[name] - float((part[present] @ taste).mean() if present.any() else 0.0)
+        parts[name] = float(part[i] @ vector)
+        lifts[name] = parts[name] - float((part[present] @ vector).mean() if present.any() else 0.0)
         alike = _nearest(recommender, part, i, watched[(watched != i) & present[watched]])
         if alike:
             like[name] = alike
-    score = float(vectors.items[i] @ taste)
-    weights = (
-        {} if vectors.emphasis is None else dict(zip(vectors.item_parts, vectors.emphasis[u], strict=True))
-    )
+    score = float(vectors.items[i] @ vector)
     return Explanation(
         score,
         parts,
         lifts,
-        {name: float(weight) for name, weight in weights.items()},
-        {name: float(share) for name, share in zip(vectors.item_parts, recommender.shares[u], strict=True)},
+        {},
+        {},
         like,
         filled=tuple(
             n for place, n in enumerate(vectors.item_parts) if n in parts and not vectors.present[i, place]
         ),
         rest=score - sum(parts.values()),
-        sources=_sources(recommender, u, i, tuple(parts)),
-        history=_history(recommender, u, i),
         # the very product that lists are sorted by: in double precision ties of theirs would fall apart
-        rank=_rank((vectors.users[[u]] @ vectors.items.T)[0], i, watched),
+        rank=_rank((taste.vector[None] @ vectors.items.T)[0], i, watched),
         rank_without={
-            name: _rank((vectors.items - vectors.item_parts[name]) @ taste, i, watched) for name in parts
+            name: _rank((vectors.items - vectors.item_parts[name]) @ vector, i, watched) for name in parts
         },
     )
 
@@ -192,13 +237,13 @@ def _sources(recommender: Recommender, user: int, item: int, names: tuple[str, .
     return (source(None, 1.0, int(seen[[user]].sum()), own), *found)
 
 
-def _history(recommender: Recommender, user: int, item: int) -> tuple[Recommendation, ...]:
+def _history(recommender: Recommender, history: csr_array, item: int) -> tuple[Recommendation, ...]:
     """What each watched item adds, the largest first; ties by row."""
     run = recommender.run
     split_up = BY_ITEM.get(str(run.manifest["model"]))
     if split_up is None:
         return ()
-    rows, added = split_up(run, user)
+    rows, added = split_up(run, history)
     scores = added @ recommender.vectors.items[item].astype(np.float64)
     order, titles = np.lexsort((rows, -scores)), run.titles
     return tuple(

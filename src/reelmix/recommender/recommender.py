@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
-from reelmix.errors import ConfigError, DataError, UnknownIdError
+from reelmix.errors import ConfigError, DataError, UnknownIdError, nearest
 from reelmix.evaluation.ranking import top_n
 from reelmix.recommender.new_items import Content, NewItems, with_items
 from reelmix.recommender.new_users import fold_in
@@ -39,6 +39,19 @@ class Recommendation:
     id: UserOrItemId
     score: float
     title: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Taste:
+    """A person to recommend for: one of training, or anybody with a history.
+
+    Attributes:
+        vector: score = vector . item.
+        watched: rows of the items that they watched, which are not recommended.
+    """
+
+    vector: Float[np.ndarray, " dim"]
+    watched: Int[np.ndarray, " watched"]
 
 
 class Recommender:
@@ -77,6 +90,7 @@ class Recommender:
         include_seen: bool = False,
         among: Sequence[UserOrItemId] | None = None,
         without: Sequence[UserOrItemId] = (),
+        without_modalities: Sequence[str] = (),
         unknown: WhenUnknown = "error",
     ) -> list[Recommendation]: ...
     @overload
@@ -88,6 +102,7 @@ class Recommender:
         include_seen: bool = False,
         among: Sequence[UserOrItemId] | None = None,
         without: Sequence[UserOrItemId] = (),
+        without_modalities: Sequence[str] = (),
         unknown: WhenUnknown = "error",
     ) -> list[list[Recommendation]]: ...
     def recommend(
@@ -98,6 +113,7 @@ class Recommender:
         include_seen: bool = False,
         among: Sequence[UserOrItemId] | None = None,
         without: Sequence[UserOrItemId] = (),
+        without_modalities: Sequence[str] = (),
         unknown: WhenUnknown = "error",
     ) -> list[Recommendation] | list[list[Recommendation]]:
         """The items with the highest scores for one user, or for each of many.
@@ -108,6 +124,7 @@ class Recommender:
             include_seen: keep items that the user has interacted with, in any part of the data.
             among: only these items may be recommended.
             without: these items may not.
+            without_modalities: rank as if these added nothing.
             unknown: what to do for a user who is unknown or has no training interaction: raise, or give an
                 empty list.
 
@@ -116,7 +133,7 @@ class Recommender:
 
         Raises:
             UnknownIdError: an unknown user (unless ``unknown="empty"``) or item.
-            ConfigError: ``n`` is below 1.
+            ConfigError: ``n`` is below 1, or the model has no such modality.
         """
         _require_positive(n)
         one = isinstance(users, int | str | np.integer)
@@ -124,7 +141,7 @@ class Recommender:
         allowed = self._allowed(among, without)
         rows = [self._row_of_user(user, unknown) for user in asked]
         known = np.array([row for row in rows if row is not None], np.int64)
-        found = iter(self._best(known, n, allowed, include_seen))
+        found = iter(self._best(known, n, allowed, include_seen, without_modalities))
         lists = [[] if row is None else next(found) for row in rows]
         return lists[0] if one else lists
 
@@ -158,11 +175,28 @@ class Recommender:
             ConfigError: the model knows only the users of its training, or ``n`` is below 1.
         """
         _require_positive(n)
+        taste = self.taste_of(history, unknown=unknown, apart_from=apart_from)
+        return self.recommend_for_taste(taste, n, among=among, without=without)
+
+    def taste_of(
+        self,
+        history: UserOrItemId | Sequence[UserOrItemId],
+        *,
+        unknown: WhenUnknownItem = "error",
+        apart_from: UserOrItemId | None = None,
+    ) -> Taste:
+        """What :meth:`recommend_for_history` knows of such a person.
+
+        Raises:
+            UnknownIdError: an unknown id.
+            DataError: the history is empty, or nothing is known of any of its items.
+            ConfigError: the model knows only the users of its training.
+        """
         rows = self._rows_of_history(history, unknown)
         shape = (1, len(self.run.items))
         watched = csr_array((np.ones(len(rows), np.float32), rows, [0, len(rows)]), shape=shape)
         itself = None if apart_from is None else np.array([self.run.users.row(apart_from)])
-        vector = fold_in(self.run, watched, apart_from=itself)
+        vector = fold_in(self.run, watched, apart_from=itself)[0]
         if not vector.any():
             raise DataError(
                 expected="an item that somebody watched in training, or whose content is known",
@@ -170,10 +204,44 @@ class Recommender:
                 where="history",
                 fix="Give other items that this person watched, or recommend what is popular.",
             )
-        scores = vector @ self.vectors.items.T
+        return Taste(vector, rows)
+
+    def recommend_for_taste(
+        self,
+        taste: Taste,
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        among: Sequence[UserOrItemId] | None = None,
+        without: Sequence[UserOrItemId] = (),
+        without_modalities: Sequence[str] = (),
+    ) -> list[Recommendation]:
+        """The items with the highest scores for a person; see :meth:`recommend`.
+
+        Raises:
+            UnknownIdError: an unknown item.
+            ConfigError: ``n`` is below 1, or the model has no such modality.
+        """
+        _require_positive(n)
+        scores = taste.vector[None] @ self._items(without_modalities).T
         scores[:, ~self._allowed(among, without)] = -np.inf
-        scores[:, rows] = -np.inf
+        if not include_seen:
+            scores[:, taste.watched] = -np.inf
         return self._lines(self.run.items, scores, n, self.run.titles)[0]
+
+    def _items(self, without_modalities: Sequence[str]) -> Float[np.ndarray, "item dim"]:
+        """Item vectors, less the parts of some modalities."""
+        items = self.vectors.items
+        for name in dict.fromkeys(without_modalities):
+            if name not in self.vectors.item_parts:
+                raise ConfigError(
+                    expected="a modality of the model",
+                    found=repr(name),
+                    where="without_modalities",
+                    fix=nearest(name, self.vectors.item_parts),
+                )
+            items = items - self.vectors.item_parts[name]
+        return items
 
     def _rows_of_history(
         self, history: UserOrItemId | Sequence[UserOrItemId], unknown: WhenUnknownItem
@@ -259,13 +327,19 @@ class Recommender:
         return self._lines(vocabulary, cosine[None], n, titles)[0]
 
     def _best(
-        self, users: np.ndarray, n: int, allowed: Bool[np.ndarray, " item"], include_seen: bool
+        self,
+        users: np.ndarray,
+        n: int,
+        allowed: Bool[np.ndarray, " item"],
+        include_seen: bool,
+        without_modalities: Sequence[str],
     ) -> list[list[Recommendation]]:
         lists: list[list[Recommendation]] = []
+        items = self._items(without_modalities)
         block = max(1, BLOCK_BYTES // (4 * len(self.run.items)))
         for start in range(0, len(users), block):
             rows = users[start : start + block]
-            scores = self.vectors.users[rows] @ self.vectors.items.T
+            scores = self.vectors.users[rows] @ items.T
             scores[:, ~allowed] = -np.inf
             if not include_seen:
                 seen = self.seen[rows]

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from reelmix.recommender.run import Vectors
 
 
-def modality_shares(vectors: Vectors) -> Float[np.ndarray, "user modality"]:
+def modality_shares(
+    vectors: Vectors, users: Float[np.ndarray, "user dim"] | None = None
+) -> Float[np.ndarray, "user modality"]:
     """The part of each modality in the variance of a user's scores over all items.
 
     A user's parts sum to 1, less what belongs to no modality, such as VBPR's latent vectors.
@@ -19,11 +21,13 @@ def modality_shares(vectors: Vectors) -> Float[np.ndarray, "user modality"]:
 
     Args:
         vectors: of a run whose model knows modalities.
+        users: vectors of other people; those of the run's users if absent.
 
     Returns:
         float64; NaN for a user whose scores are all equal. No columns for models without modalities.
     """
-    users, items = vectors.users.astype(np.float64), vectors.items.astype(np.float64)
+    users = (vectors.users if users is None else users).astype(np.float64)
+    items = vectors.items.astype(np.float64)
     items -= items.mean(axis=0)
     columns = []
     for part in vectors.item_parts.values():

@@ -29,9 +29,11 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     return np.concatenate([vectors, (lengths > 0).astype(vectors.dtype)], axis=1)
 
 
-def by_item(run: Run, user: int) -> tuple[Int[np.ndarray, " watched"], Float[np.ndarray, "watched dim"]]:
-    """Rows of the items that made a training user's vector, and what each adds to it, but for the bias."""
-    history, passes = run.matrix(TRAIN)[[user]], run.vectors.passes
+def by_item(
+    run: Run, history: csr_array
+) -> tuple[Int[np.ndarray, " watched"], Float[np.ndarray, "watched dim"]]:
+    """Rows of the items of one history, and what each adds to its vector, but for the bias."""
+    passes = run.vectors.passes
     assert passes is not None
     rows = history.indices.astype(np.int64)
     weights = np.ones(passes.shape[1])

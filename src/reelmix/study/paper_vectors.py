@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from reelmix.graph import user_graph
 from reelmix.extra import optional
+from reelmix.graph import user_graph
 from reelmix.study.figure import Bars, Chart, Figure, HeatMaps, HeatPanel, Scatter, ScatterPanel, Series
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan
 from reelmix.study.report import Section

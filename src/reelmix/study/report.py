@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from reelmix.errors import ConfigError
+from reelmix.extra import optional
 from reelmix.files import write_atomic
 from reelmix.study.drawing import draw
-from reelmix.extra import optional
 from reelmix.study.figure import Figure
 from reelmix.study.table import Table
 

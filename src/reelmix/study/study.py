@@ -11,11 +11,11 @@ from pathlib import Path
 
 from reelmix.data.describe import describe
 from reelmix.errors import ConfigError, nearest
+from reelmix.extra import optional
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
 from reelmix.study.cold_tables import COLD_TABLES
 from reelmix.study.control import CONTROL
-from reelmix.extra import optional
 from reelmix.study.markdown import to_markdown
 from reelmix.study.ours import OURS
 from reelmix.study.paper_figures import ACCURACY_FIGURES

@@ -18,10 +18,10 @@ import tomli_w
 from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, DataError, RunError
+from reelmix.extra import optional
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
-from reelmix.extra import optional
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
 from reelmix.study.workers import Report, work_through
 from reelmix.training.checkpoint import Epoch, TrainingState
