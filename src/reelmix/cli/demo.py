@@ -10,6 +10,7 @@ import typer
 
 from reelmix.cli.show import show_list, show_metrics
 from reelmix.cli.terminal import TrainingProgress, duration, say, warn
+from reelmix.cli.train import can_draw
 from reelmix.data.sample import rank_agreement, sample
 from reelmix.files import require_vacant
 from reelmix.models import Reelmix
@@ -44,6 +45,7 @@ def command(
         out=out / "run",
         progress=TrainingProgress(),
         command="reelmix demo",
+        draw=can_draw(),
     )
     say("")
     show_metrics(run, "test")

@@ -34,6 +34,7 @@ COMMANDS = {
     "similar": ("similar", "List the items or users that are most alike."),
     "add": ("add", "Add new items to a run, without training."),
     "explain": ("explain", "Split a score into the parts of its modalities."),
+    "serve": ("serve", "Answer over HTTP, and show the explorer, from a run."),
     "export": ("export", "Write a run's vectors for other programs."),
     "doctor": ("doctor", "Check this installation and say what could be better."),
 }

@@ -15,7 +15,9 @@ from reelmix.cli.flags import settings_flags
 from reelmix.cli.show import show_metrics
 from reelmix.cli.terminal import TrainingProgress, say, warn
 from reelmix.data import Dataset, Split
+from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig
+from reelmix.extra import optional
 from reelmix.models import MODELS, model_class
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.fit import fit
@@ -60,6 +62,9 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. [default: all cores]", show_default=False)
     ] = None,
+    draw: Annotated[
+        bool, typer.Option("--map/--no-map", help="Draw the explorer's map of items and users, by t-SNE.")
+    ] = True,
     *,
     settings: dict[str, Any],
 ) -> None:
@@ -90,9 +95,20 @@ def command(
         progress=TrainingProgress(),
         device=device,
         command=shlex.join(["reelmix", *sys.argv[1:]]),
+        draw=draw and can_draw(),
     )
     show_metrics(run, "test")
     say(f"run folder: {out}")
+
+
+def can_draw() -> bool:
+    """Whether a map can be drawn; says so if it cannot."""
+    try:
+        optional("sklearn", "serve")
+    except ConfigError as error:
+        warn(f"no map is drawn: {error}")
+        return False
+    return True
 
 
 def note_untrained(split: Split) -> None:

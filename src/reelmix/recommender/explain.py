@@ -13,7 +13,6 @@ from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender import tastes
 from reelmix.recommender.recommender import Recommendation, Recommender, Taste, unit
 from reelmix.recommender.run import Run
-from reelmix.recommender.shares import modality_shares
 
 ALIKE = 3
 """Watched items that are named for each modality."""
@@ -141,7 +140,7 @@ def explain_taste(recommender: Recommender, taste: Taste, item: UserOrItemId) ->
     return replace(
         _split(recommender, taste, i),
         emphasis=_by_modality(recommender, None if weights is None else weights[0]),
-        shares=_by_modality(recommender, modality_shares(recommender.vectors, taste.vector[None])[0]),
+        shares=_by_modality(recommender, recommender.shares_of(taste)),
         history=_history(recommender, history, i),
     )
 

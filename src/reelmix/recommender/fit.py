@@ -22,6 +22,7 @@ from reelmix.files import digest, require_vacant, write_atomic
 from reelmix.models.base import Model
 from reelmix.models.content import Contents
 from reelmix.recommender.experiment import Experiment, RunOptions
+from reelmix.recommender.map import draw_map
 from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
@@ -41,6 +42,7 @@ def fit(
     device: str = "cpu",
     command: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    draw: bool = False,
     **settings: Any,
 ) -> Run:
     """Trains a model and evaluates it once on the test part, with the weights of the best validation epoch.
@@ -57,6 +59,7 @@ def fit(
         device: where to train, as torch names it.
         command: what to write down as the command that made the run.
         checkpoint_seconds: time between two checkpoints at least.
+        draw: whether to draw the map of items and users (:func:`reelmix.recommender.map.draw_map`).
 
     Raises:
         StorageError: ``out`` holds something already and ``resume`` is off, or the disk is full.
@@ -91,6 +94,8 @@ def fit(
         dict(content.key_of) if isinstance(content := getattr(model, "content", None), Contents) else {}
     )
     run = _measured(_run(model, split, experiment, state, manifest), evaluation)
+    if draw:
+        run = replace(run, map=draw_map(run))
     if out is not None:
         write_run(run, Path(out))
     return run

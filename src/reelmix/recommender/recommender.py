@@ -81,6 +81,10 @@ class Recommender:
         """What decides each user's list; see :func:`reelmix.recommender.shares.modality_shares`."""
         return modality_shares(self.vectors)
 
+    def shares_of(self, taste: Taste) -> Float[np.ndarray, " modality"]:
+        """The same for anybody."""
+        return modality_shares(self.vectors, taste.vector[None])[0]
+
     @overload
     def recommend(
         self,
@@ -177,6 +181,15 @@ class Recommender:
         _require_positive(n)
         taste = self.taste_of(history, unknown=unknown, apart_from=apart_from)
         return self.recommend_for_taste(taste, n, among=among, without=without)
+
+    def taste(self, user: UserOrItemId) -> Taste:
+        """What is known of a user of the training.
+
+        Raises:
+            UnknownIdError: there is no such user, or they have no training interaction.
+        """
+        row = self._row_of_user(user, "error")
+        return Taste(self.vectors.users[row], self.seen[[row]].indices)
 
     def taste_of(
         self,
@@ -365,6 +378,10 @@ class Recommender:
             )
         return lists
 
+    @overload
+    def _row_of_user(self, user: UserOrItemId, unknown: Literal["error"]) -> int: ...
+    @overload
+    def _row_of_user(self, user: UserOrItemId, unknown: WhenUnknown) -> int | None: ...
     def _row_of_user(self, user: UserOrItemId, unknown: WhenUnknown) -> int | None:
         if unknown == "empty" and user not in self.run.users:
             return None

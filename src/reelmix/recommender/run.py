@@ -118,6 +118,7 @@ class Run:
         curve: the epochs, each with loss, metric and seconds.
         metrics: of validation and test, such as ``metrics["test"]["recall@20"]``.
         per_user: the same for each evaluated user, and their rows under ``users``.
+        map: places on a plane (:func:`reelmix.recommender.map.draw_map`), if it was drawn.
     """
 
     manifest: Mapping[str, Any]
@@ -131,6 +132,7 @@ class Run:
     curve: list[dict[str, int | float]]
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     per_user: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    map: pl.DataFrame | None = None
 
     @property
     def test_metrics(self) -> Mapping[str, float]:
@@ -214,6 +216,8 @@ def write_run(run: Run, folder: Path) -> Path:
     write_arrays(folder / "per_user.safetensors", per_user)
     write_table(folder / "users.parquet", pl.DataFrame({"user_id": run.users.ids}))
     write_table(folder / "items.parquet", run.item_table)
+    if run.map is not None:
+        write_table(folder / "map.parquet", run.map)
     write_atomic(folder / "config.toml", tomli_w.dumps(run.settings))
     write_atomic(folder / "metrics.json", _json(run.metrics))
     write_atomic(folder / "curve.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in run.curve))
@@ -229,6 +233,7 @@ def write_run(run: Run, folder: Path) -> Path:
             "users.parquet",
             "vectors.safetensors",
             "weights.safetensors",
+            *(["map.parquet"] if run.map is not None else []),
         )
     }
     manifest = {**run.manifest, "run_version": RUN_VERSION, "files": files}
@@ -264,6 +269,7 @@ def read_run(folder: Path) -> Run:
         [json.loads(line) for line in curve],
         json.loads((folder / "metrics.json").read_text()),
         per_user,
+        read_table(folder / "map.parquet", "the map") if "map.parquet" in manifest["files"] else None,
     )
 
 

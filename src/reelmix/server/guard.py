@@ -1,0 +1,183 @@
+"""What stands before every request: who may ask, how much, how many at a time and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from reelmix.server.config import ServerConfig
+from reelmix.server.measures import Measures
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPEN = ("/health", "/ready")
+"""What anybody may ask, token or not."""
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'",
+}
+
+
+class TooLargeError(Exception):
+    """A question is longer than it may be."""
+
+
+class Guard:
+    """Refuses what is not allowed, too large or too much, before anything is worked out.
+
+    A request that would be one too many at a time is answered 503 at once. One that takes too long is
+    answered 503 as well; what it began is worked out to its end, and counts as running until then.
+
+    Args:
+        app: what answers.
+        config: the bounds.
+        measures: counts.
+    """
+
+    def __init__(self, app: App, config: ServerConfig, measures: Measures) -> None:
+        self.app, self.config, self.measures = app, config, measures
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application around another."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refused = self._refused(scope)
+        if refused is not None:
+            await _problem(send, *refused)
+            return
+        if scope["path"] in OPEN:  # a server that is busy is healthy
+            await self.app(scope, receive, _with_headers(send))
+            return
+        if self.running >= self.config.concurrent:
+            self.measures.rejected.labels("busy").inc()
+            await _problem(
+                send, 503, "The server is busy: too many requests at a time.", {"retry-after": "1"}
+            )
+            return
+        await self._bounded(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            if not late:
+                begun = True
+                await _with_headers(send)(message)
+
+        late = False
+        self.running += 1
+        task = asyncio.ensure_future(self.app(scope, self._limited(scope, receive), noted))
+        task.add_done_callback(self._ended)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.config.seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done and not begun:
+            late = True
+            self.measures.rejected.labels("slow").inc()
+            await _problem(send, 503, "The answer took too long.", {"retry-after": "1"})
+            return
+        try:
+            await task
+        except TooLargeError:
+            self.measures.rejected.labels("large").inc()
+            if not begun:
+                text = f"A question may have {self.config.body_bytes:,} bytes at most."
+                await _problem(send, 413, text, {"connection": "close"})
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self.running -= 1
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody is warned of it later
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        size = 0
+
+        async def limited() -> MutableMapping[str, Any]:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self.config.body_bytes:
+                raise TooLargeError
+            return message
+
+        return limited
+
+    def _refused(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.config.body_bytes:
+            self.measures.rejected.labels("large").inc()
+            text = f"A question may have {self.config.body_bytes:,} bytes at most."
+            return 413, text, {"connection": "close"}
+        if self.config.local and not _names_this_machine(headers.get(b"host", b"").decode("latin-1")):
+            # a page from elsewhere whose name was made to point here
+            return 421, "This server answers to localhost alone.", {}
+        return self._unauthorised(scope, headers.get(b"authorization", b""))
+
+    def _unauthorised(self, scope: Scope, given: bytes) -> tuple[int, str, dict[str, str]] | None:
+        writes = scope["method"] not in ("GET", "HEAD", "OPTIONS") and scope["path"] in WRITES
+        page = not scope["path"].startswith(("/v1/", "/media", "/metrics", "/openapi.json"))
+        if (self.config.local and not writes) or scope["path"] in OPEN or (page and not writes):
+            return None
+        if self.config.token is None:
+            self.measures.rejected.labels("unauthorised").inc()
+            return 403, "Nothing can be written: the server was started without REELMIX_TOKEN.", {}
+        kind, _, token = given.partition(b" ")
+        if kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self.config.token.encode()):
+            return None
+        self.measures.rejected.labels("unauthorised").inc()
+        return 401, "A bearer token is needed.", {"www-authenticate": "Bearer"}
+
+
+WRITES = ("/v1/items", "/v1/interactions", "/v1/reload")
+"""What changes something when it is posted to."""
+
+
+def _names_this_machine(host: str) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower() in ("", "localhost", "127.0.0.1", "::1") or name.startswith("127.")
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            message = {**message, "headers": [*message.get("headers", []), *extra]}
+        await send(message)
+
+    return sending
+
+
+async def _problem(send: Send, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = json.dumps(content).encode()
+    fields = {
+        "content-type": "application/problem+json",
+        "content-length": str(len(body)),
+        **(headers or {}),
+    }
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
+    }
+    await _with_headers(send)(start)
+    await send({"type": "http.response.body", "body": body})
