@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -214,7 +214,7 @@ class Served:
         """
         history = self.history(user)
         return schemas.Profile(
-            user_id=user, history=[self.card(row) for row in history], emphasis=self._emphasis(user)
+            user_id=user, history=self.cards(history), emphasis=self._emphasis(user)
         )
 
     def _emphasis(self, user: UserOrItemId) -> list[schemas.Emphasis]:
@@ -272,7 +272,7 @@ class Served:
         rows = self._neighbours(user)[0][:n]
         training, names = self.recommender.training, list(self.run.vectors.item_parts)
         emphasis, found, shared = self.run.vectors.emphasis, [], set[int]()
-        for row, identifier in zip(rows, self.run.users.take(rows), strict=True):
+        for row, identifier in zip(rows.tolist(), self.run.users.take(rows), strict=True):
             both = np.intersect1d(training[[row]].indices, history)
             shared.update(both.tolist())
             found.append(
@@ -287,7 +287,7 @@ class Served:
             user_id=user,
             emphasis=_named(names, self._alpha(user)),
             neighbours=found,
-            items=[self.card(row) for row in sorted(shared)],
+            items=self.cards(sorted(shared)),
         )
 
     def users(self, query: str, n: int) -> schemas.Users:
@@ -310,7 +310,11 @@ class Served:
         found = self._searched.filter(pl.col("text").str.contains(query.lower(), literal=True))
         rows = found["row"].to_numpy()
         order = rows[np.lexsort((rows, -self._watchers[rows]))][:n]
-        return schemas.Items(items=[self.card(row) for row in order], total=len(rows))
+        return schemas.Items(items=self.cards(order), total=len(rows))
+
+    def cards(self, rows: Iterable[int] | Int[np.ndarray, " row"]) -> list[schemas.ItemCard]:
+        """What is known of each of these items."""
+        return [self.card(int(row)) for row in rows]
 
     def card(self, row: int) -> schemas.ItemCard:
         """What is known of an item."""
