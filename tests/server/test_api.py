@@ -53,7 +53,12 @@ def test_with_a_modality_off_the_list_is_that_of_what_is_left(client, recommende
 
 
 def test_lists_of_many_are_those_of_each(client):
-    asked = {"user_ids": ["user-7", "user-9"], "n": 4, "without": ["reel-5"], "without_modalities": ["visual"]}
+    asked = {
+        "user_ids": ["user-7", "user-9"],
+        "n": 4,
+        "without": ["reel-5"],
+        "without_modalities": ["visual"],
+    }
     lists = client.post("/v1/recommendations", json=asked).json()["lists"]
     assert [one["user_id"] for one in lists] == ["user-7", "user-9"]
     for one in lists:
@@ -130,7 +135,9 @@ def test_a_neighbourhood(client, recommender):
         theirs = np.flatnonzero(training[recommender.run.users.row(one["id"])])
         assert set(one["common"]) == mine & set(recommender.run.items.take(theirs))
         assert one["watched"] == len(theirs)
-    assert {card["id"] for card in found["items"]} == {x for one in found["neighbours"] for x in one["common"]}
+    assert {card["id"] for card in found["items"]} == {
+        x for one in found["neighbours"] for x in one["common"]
+    }
 
 
 def test_cards_say_what_an_item_has(client, recommender):
@@ -189,7 +196,10 @@ def test_the_map(client, recommender):
 def test_two_runs_side_by_side(start, run_folder, other_folder):
     client = start({"main": run_folder, "beside": other_folder})
     card = ask(client, "/v1/model")
-    assert [(one["name"], one["model"]) for one in card["runs"]] == [("main", "reelmix"), ("beside", "dualgnn")]
+    assert [(one["name"], one["model"]) for one in card["runs"]] == [
+        ("main", "reelmix"),
+        ("beside", "dualgnn"),
+    ]
     assert ask(client, "/v1/model", run="beside")["model"] == "dualgnn"
     mine = ask(client, "/v1/recommendations", user_id=USER)
     theirs = ask(client, "/v1/recommendations", user_id=USER, run="beside")
@@ -227,8 +237,18 @@ def test_health_readiness_and_counts(client):
     ("path", "query", "status", "words"),
     [
         ("/v1/recommendations", {"user_id": "nobody"}, 404, "user id: expected a known user, found 'nobody'"),
-        ("/v1/explanation", {"user_id": USER, "item_id": "x"}, 404, "item id: expected a known item, found 'x'"),
-        ("/v1/recommendations", {"user_id": USER, "without_modality": "sound"}, 422, "without_modalities: exp"),
+        (
+            "/v1/explanation",
+            {"user_id": USER, "item_id": "x"},
+            404,
+            "item id: expected a known item, found 'x'",
+        ),
+        (
+            "/v1/recommendations",
+            {"user_id": USER, "without_modality": "sound"},
+            422,
+            "without_modalities: exp",
+        ),
         ("/v1/recommendations", {"user_id": USER, "n": 0}, 422, "query.n: "),
         ("/v1/recommendations", {"user_id": USER, "n": 1001}, 422, "query.n: "),
         ("/v1/recommendations", {}, 422, "query.user_id: Field required"),
@@ -246,6 +266,12 @@ def test_a_problem_says_what_is_wrong(client, path, query, status, words):
 
 def test_every_answer_is_described_with_an_example(client):
     described = client.get("/openapi.json").json()
-    assert set(described["paths"]) >= {"/v1/recommendations", "/v1/items", "/v1/reload", "/metrics", "/health"}
+    assert set(described["paths"]) >= {
+        "/v1/recommendations",
+        "/v1/items",
+        "/v1/reload",
+        "/metrics",
+        "/health",
+    }
     for name in ("ListsAsked", "HistoryAsked", "NewItem", "NewInteraction", "ItemCard", "ScoredItem"):
         assert described["components"]["schemas"][name]["examples"], name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -81,7 +80,6 @@ def make_app(service: Service, config: ServerConfig) -> Callable[..., Awaitable[
         redoc_url=None,
         responses=PROBLEMS,
     )
-    _measured(app, measures)
     _errors(app)
     _about(app, service, measures)
     _reads(app, service)
@@ -102,18 +100,6 @@ async def _watch(service: Service, seconds: float) -> None:
                 logger.info("another run is served")
             except ReelmixError as error:  # the old one is served on
                 logger.warning("not reloaded: %s", error)
-
-
-def _measured(app: FastAPI, measures: Measures) -> None:
-    @app.middleware("http")
-    async def timed(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await answer(request)
-        route = getattr(request.scope.get("route"), "path", "page")
-        measures.seconds.labels(route, request.method, str(response.status_code)).observe(
-            time.perf_counter() - started
-        )
-        return response
 
 
 # Errors

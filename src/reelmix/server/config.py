@@ -37,12 +37,7 @@ class ServerConfig(Settings):
     @property
     def local(self) -> bool:
         """Whether the address is this machine's own."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def require_safe(self) -> None:
         """Refuses an address that others reach, without a token.
@@ -57,3 +52,13 @@ class ServerConfig(Settings):
                 where="serve",
                 fix="Set REELMIX_TOKEN to a secret of at least 16 characters, or listen on 127.0.0.1.",
             )
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host is this machine, by a name or address that nobody else can give it."""
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

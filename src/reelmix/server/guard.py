@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from reelmix.server.config import ServerConfig
+from fastapi import HTTPException
+
+from reelmix.server.config import ServerConfig, is_loopback
 from reelmix.server.measures import Measures
 
 Scope = MutableMapping[str, Any]
@@ -29,10 +32,6 @@ HEADERS = {
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
     "form-action 'self'",
 }
-
-
-class TooLargeError(Exception):
-    """A question is longer than it may be."""
 
 
 class Guard:
@@ -72,17 +71,19 @@ class Guard:
         await self._bounded(scope, receive, send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        begun, late, started = False, False, time.perf_counter()
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal begun
-            if not late:
+            if late:
+                return
+            if message["type"] == "http.response.start":
                 begun = True
-                await _with_headers(send)(message)
+                self._timed(scope, message["status"], started)
+            await _with_headers(send)(message)
 
-        late = False
         self.running += 1
-        task = asyncio.ensure_future(self.app(scope, self._limited(scope, receive), noted))
+        task = asyncio.ensure_future(self.app(scope, self._limited(receive), noted))
         task.add_done_callback(self._ended)
         try:
             done, _ = await asyncio.wait({task}, timeout=self.config.seconds)
@@ -92,22 +93,22 @@ class Guard:
         if not done and not begun:
             late = True
             self.measures.rejected.labels("slow").inc()
+            self._timed(scope, 503, started)
             await _problem(send, 503, "The answer took too long.", {"retry-after": "1"})
             return
-        try:
-            await task
-        except TooLargeError:
-            self.measures.rejected.labels("large").inc()
-            if not begun:
-                text = f"A question may have {self.config.body_bytes:,} bytes at most."
-                await _problem(send, 413, text, {"connection": "close"})
+        await task
+
+    def _timed(self, scope: Scope, status: int, started: float) -> None:
+        route = getattr(scope.get("route"), "path", "page")
+        seconds = time.perf_counter() - started
+        self.measures.seconds.labels(route, scope["method"], str(status)).observe(seconds)
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self.running -= 1
         if not task.cancelled():
             task.exception()  # looked at, so that nobody is warned of it later
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive) -> Receive:
         size = 0
 
         async def limited() -> MutableMapping[str, Any]:
@@ -115,7 +116,7 @@ class Guard:
             message = await receive()
             size += len(message.get("body", b""))
             if size > self.config.body_bytes:
-                raise TooLargeError
+                raise HTTPException(*self._too_large())
             return message
 
         return limited
@@ -124,13 +125,15 @@ class Guard:
         headers = {name.lower(): value for name, value in scope["headers"]}
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.config.body_bytes:
-            self.measures.rejected.labels("large").inc()
-            text = f"A question may have {self.config.body_bytes:,} bytes at most."
-            return 413, text, {"connection": "close"}
+            return self._too_large()
         if self.config.local and not _names_this_machine(headers.get(b"host", b"").decode("latin-1")):
             # a page from elsewhere whose name was made to point here
             return 421, "This server answers to localhost alone.", {}
         return self._unauthorised(scope, headers.get(b"authorization", b""))
+
+    def _too_large(self) -> tuple[int, str, dict[str, str]]:
+        self.measures.rejected.labels("large").inc()
+        return 413, f"A question may have {self.config.body_bytes:,} bytes at most.", {"connection": "close"}
 
     def _unauthorised(self, scope: Scope, given: bytes) -> tuple[int, str, dict[str, str]] | None:
         writes = scope["method"] not in ("GET", "HEAD", "OPTIONS") and scope["path"] in WRITES
@@ -153,7 +156,7 @@ WRITES = ("/v1/items", "/v1/interactions", "/v1/reload")
 
 def _names_this_machine(host: str) -> bool:
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name.lower() in ("", "localhost", "127.0.0.1", "::1") or name.startswith("127.")
+    return not name or is_loopback(name)
 
 
 def _with_headers(send: Send) -> Send:

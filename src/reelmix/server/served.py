@@ -85,7 +85,12 @@ class Served:
             for modality, values in item.features.items():
                 features.setdefault(modality, {})[item.id] = self._numbers(modality, values)
             if not item.features:
-                features.setdefault(next(iter(self.run.vectors.item_parts), ""), {})
+                raise DataError(
+                    expected="at least one modality for every new item",
+                    found=f"none for {item.id!r}",
+                    where="items",
+                    fix="Give it features, or leave it out: nothing is known of it.",
+                )
         titles = {item.id: item.title for item in items if item.title is not None}
         recommender = self.recommender.add_items(features, titles=titles)
         return replace(self, recommender=recommender, added_items=self.added_items + len(items))
@@ -213,9 +218,7 @@ class Served:
             UnknownIdError: there is no such user.
         """
         history = self.history(user)
-        return schemas.Profile(
-            user_id=user, history=self.cards(history), emphasis=self._emphasis(user)
-        )
+        return schemas.Profile(user_id=user, history=self.cards(history), emphasis=self._emphasis(user))
 
     def _emphasis(self, user: UserOrItemId) -> list[schemas.Emphasis]:
         vectors = self.run.vectors
