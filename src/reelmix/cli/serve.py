@@ -12,7 +12,7 @@ import typer
 from reelmix.cli.terminal import count, say, warn
 from reelmix.errors import ConfigError, RunError
 from reelmix.extra import optional
-from reelmix.server.config import ServerConfig
+from reelmix.server.config import TOKEN_LENGTH, ServerConfig
 from reelmix.server.service import Service
 from reelmix.server.store import IN_MEMORY, Store
 
@@ -55,7 +55,7 @@ def command(
     uvicorn: Any = optional("uvicorn", "serve")
     from reelmix.server.app import make_app
 
-    given = {"host": host, "port": port, "token": os.environ.get(TOKEN) or None}
+    given = {"host": host, "port": port, "token": _token()}
     config = ServerConfig.read({**given, "concurrent": concurrent, "seconds": seconds}, where="serve")
     config.require_safe()
     folders = {"main": run} | ({"beside": beside} if beside else {})
@@ -87,6 +87,18 @@ def command(
     finally:
         service.close()
         listening.close()
+
+
+def _token() -> str | None:
+    token = os.environ.get(TOKEN) or None
+    if token is not None and len(token) < TOKEN_LENGTH:
+        raise ConfigError(
+            expected=f"a secret of at least {TOKEN_LENGTH} characters",
+            found=str(len(token)),  # and not the secret
+            where=TOKEN,
+            fix="Make one, such as by: openssl rand -hex 24",
+        )
+    return token
 
 
 def _name(config: ServerConfig) -> str:

@@ -9,6 +9,9 @@ from pydantic import Field
 from reelmix.errors import ConfigError
 from reelmix.settings import Settings
 
+TOKEN_LENGTH = 16
+"""Characters of a token, at least."""
+
 
 class ServerConfig(Settings):
     """Settings of the server. The defaults suit one machine, where only its own programs may ask."""
@@ -19,7 +22,7 @@ class ServerConfig(Settings):
     port: int = Field(8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
 
-    token: str | None = Field(None, min_length=16)
+    token: str | None = Field(None, min_length=TOKEN_LENGTH)
     """Bearer token. Without one nothing can be written, and nobody but this machine may read."""
 
     body_bytes: int = Field(10_000_000, ge=1)
