@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from reelmix.errors import ConfigError
+from reelmix import extras
 
 
 def optional(module: str) -> Any:
@@ -14,11 +13,4 @@ def optional(module: str) -> Any:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
-        return import_module(module)
-    except ImportError:
-        raise ConfigError(
-            expected=f"{module.partition('.')[0]}, which plots, searches and studies need",
-            found="none installed",
-            fix="Run: pip install 'reelmix[study]'",
-        ) from None
+    return extras.optional(module, "study")
