@@ -49,7 +49,7 @@ def write() -> int:
         pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--upgrade", "pip"], check=True)  # --group needs pip 25.1 or later
         subprocess.run(
-            [*pip, *PINNED, "--editable", f"{ROOT}[study]", "--group", f"{ROOT}/pyproject.toml:dev"],
+            [*pip, *PINNED, "--editable", f"{ROOT}[study,serve,export]", "--group", f"{ROOT}/pyproject.toml:dev"],
             check=True,
         )
         frozen = subprocess.run(

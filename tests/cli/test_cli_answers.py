@@ -192,6 +192,29 @@ def test_export_safetensors(reelmix, refused, run_folder, tmp_path):
     assert load_file(tmp_path / "v")["item_ids"].tolist() == [4, 5]
 
 
+@pytest.mark.parametrize("to", ["lancedb", "pgvector", "onnx"])
+def test_export_to_answer_from(reelmix, run_folder, tmp_path, to):
+    done = reelmix("export", run_folder, tmp_path / "v", "--to", to)
+    assert (done.status, done.out) == (0, f"120 users and 80 items written to {tmp_path / 'v'}\n")
+    assert (tmp_path / "v").is_dir() == (to == "lancedb")
+
+
+def test_export_says_what_it_leaves_out(reelmix, tmp_path):
+    awkward_run(["a", "b"], ["x", "y"]).write(
+        tmp_path / "run"
+    )  # the second user has a test interaction alone
+    assert reelmix("export", tmp_path / "run", tmp_path / "v", "--to", "pgvector").out == (
+        f"1 user and 2 items written to {tmp_path / 'v'}\n"
+        "left out, since nothing is known of them: 1 user and 0 items\n"
+    )
+    assert "x\ta\t[1.0,2.0]\ny\tb\t[3.0,4.0]\n" in (tmp_path / "v").read_text()
+
+
+def test_export_to_an_empty_folder(reelmix, run_folder, tmp_path):
+    assert reelmix("export", run_folder, tmp_path, "--to", "lancedb").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.lance", "users.lance"]
+
+
 # ids and titles are printed as they stand
 
 

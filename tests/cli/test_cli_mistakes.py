@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 from transcripts import transcript
@@ -92,6 +93,10 @@ $ reelmix recommend RUN --users-from TMP
     TMP: expected a file of ids, found a folder. Check the path.
 $ reelmix export RUN DATA/dataset.toml/v.npz
     DATA/dataset.toml/v.npz: expected to write the file, found File exists. Check the path and the disk.
+$ reelmix export RUN TMP
+    TMP: expected a file to write, found a folder. Name a file in it; lancedb alone writes a folder.
+$ reelmix export RUN TMP --to onnx
+    TMP: expected a file to write, found a folder. Name a file in it; lancedb alone writes a folder.
 """),
 )
 def test_a_path_that_leads_nowhere(mistaken, tmp_path, words, message):
@@ -110,6 +115,8 @@ $ reelmix train DATA --out DATA
     the run
 $ reelmix import table TMP/none DATA
     the dataset
+$ reelmix export RUN DATA --to lancedb
+    the LanceDB database
 """),
 )
 def test_a_folder_that_is_taken(mistaken, words, what):
@@ -118,6 +125,19 @@ def test_a_folder_that_is_taken(mistaken, words, what):
         "path, or move the old one away first."
     )
     mistaken(words, message)
+
+
+@pytest.mark.parametrize(
+    ("package", "to"), [("lancedb", "lancedb"), ("pyarrow", "lancedb"), ("onnx", "onnx")]
+)
+def test_an_export_whose_package_is_not_installed(mistaken, tmp_path, monkeypatch, package, to):
+    monkeypatch.setitem(sys.modules, package, None)
+    mistaken(
+        ["export", "RUN", "TMP/v", "--to", to],
+        f"expected {package}, which this export needs, found none installed. "
+        "Run: pip install 'reelmix[export]'",
+    )
+    assert not list(tmp_path.iterdir())
 
 
 # Ids

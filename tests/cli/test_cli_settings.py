@@ -119,10 +119,9 @@ $ reelmix evaluate RUN --stage tset
 $ reelmix train DATA --out TMP/out --split tim
     Invalid value for '--split': 'tim' is not one of 'given', 'random', 'leave_one_out', 'time'.
     See reelmix train --help.
-$ reelmix export RUN .
-    Invalid value for 'file': file '.' is a directory. See reelmix export --help.
 $ reelmix export RUN TMP/v --to csv
-    Invalid value for '--to': 'csv' is not one of 'npz', 'safetensors', 'parquet'. See reelmix export --help.
+    Invalid value for '--to': 'csv' is not one of 'npz', 'safetensors', 'parquet', 'lancedb', 'pgvector',
+    'onnx'. See reelmix export --help.
 """),
 )
 def test_words_that_mean_nothing(mistaken, tmp_path, words, message):

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import postgres as servers
 import pytest
 from hand_made import COMMAND
 
@@ -50,3 +51,10 @@ def recommender(trained) -> Recommender:
 def copy(trained, tmp_path) -> Path:
     """A run folder to be harmed."""
     return Path(shutil.copytree(trained[1], tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL with pgvector."""
+    with servers.running() as server:
+        yield server

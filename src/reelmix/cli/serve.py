@@ -11,7 +11,7 @@ import typer
 
 from reelmix.cli.terminal import count, say, warn
 from reelmix.errors import ConfigError, RunError
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.server.config import TOKEN_LENGTH, ServerConfig
 from reelmix.server.service import Service
 from reelmix.server.store import IN_MEMORY, Store

@@ -17,7 +17,7 @@ from reelmix.cli.terminal import TrainingProgress, say, warn
 from reelmix.data import Dataset, Split
 from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.models import MODELS, model_class
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.fit import fit

@@ -20,7 +20,7 @@ def write_table(path: Path, table: pl.DataFrame) -> None:
         try:
             table.write_parquet(temporary)
         except pl.exceptions.PolarsError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
 
 def read_table(path: Path, what: str) -> pl.DataFrame:
@@ -36,7 +36,7 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
         raise damaged("Parquet", error, path) from None
 
 
-def _refusal(error: pl.exceptions.PolarsError) -> OSError:
-    # Polars tells what the operating system refused only in its text: "... (os error 28)".
+def refusal(error: Exception) -> OSError:
+    """What the operating system refused, of which libraries in Rust tell in their text: ... (os error 28)."""
     number = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(number[1]), str(error)) if number else OSError(str(error))

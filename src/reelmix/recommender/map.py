@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.recommender.run import Run
 
 LANDMARKS = 3000

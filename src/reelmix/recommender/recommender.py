@@ -65,14 +65,16 @@ class Recommender:
 
     Attributes:
         seen, training: all interactions and those of training, (user, item).
+        known_users: who has an interaction in training; of the others' taste nothing is known.
+        known_items: of which something is known, content or who watched it.
     """
 
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else Run.read(run)
         self.vectors = self.run.vectors
         self.seen, self.training = self.run.matrix(), self.run.matrix(TRAIN)
-        self._trained = np.diff(self.training.indptr) > 0
-        self._something_known: Bool[np.ndarray, " item"] = np.logical_or(
+        self.known_users: Bool[np.ndarray, " user"] = np.diff(self.training.indptr) > 0
+        self.known_items: Bool[np.ndarray, " item"] = np.logical_or(
             self.vectors.items.any(axis=1), self.vectors.present.any(axis=1)
         )
 
@@ -328,7 +330,7 @@ class Recommender:
     ) -> list[Recommendation]:
         _require_positive(n)
         row = vocabulary.row(identifier)
-        if vocabulary is self.run.items and not self._something_known[row]:
+        if vocabulary is self.run.items and not self.known_items[row]:
             raise DataError(
                 expected=f"known content or training interactions of the {vocabulary.kind}",
                 found=f"none of {identifier!r}",
@@ -386,7 +388,7 @@ class Recommender:
         if unknown == "empty" and user not in self.run.users:
             return None
         row = self.run.users.row(user)
-        if self._trained[row]:
+        if self.known_users[row]:
             return row
         if unknown == "empty":
             return None
@@ -404,7 +406,7 @@ class Recommender:
         for identifiers, value in ((among or (), True), (without, False)):
             for identifier in identifiers:
                 allowed[self.run.items.row(identifier)] = value
-        return allowed & self._something_known
+        return allowed & self.known_items
 
 
 def unit(vectors: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row dim"]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.errors import ConfigError, StorageError
-from reelmix.extra import optional
+from reelmix.extras import optional
 
 IN_MEMORY = "sqlite://"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.study.figure import Bars, Figure, HeatMaps, Lines, Scatter, number_text
 from reelmix.study.svg import described, printable
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.graph import user_graph
 from reelmix.study.figure import Bars, Chart, Figure, HeatMaps, HeatPanel, Scatter, ScatterPanel, Series
 from reelmix.study.plan import NAMES, Exhibit, Found, Plan

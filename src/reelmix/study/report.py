@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reelmix.errors import ConfigError
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.files import write_atomic
 from reelmix.study.drawing import draw
 from reelmix.study.figure import Figure

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reelmix.data.describe import describe
 from reelmix.errors import ConfigError, nearest
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Measuring, Outcome
 from reelmix.study.cold_tables import COLD_TABLES

@@ -18,7 +18,7 @@ import tomli_w
 from reelmix.data import Dataset, Split
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, DataError, RunError
-from reelmix.extra import optional
+from reelmix.extras import optional
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
