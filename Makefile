@@ -59,7 +59,7 @@ $(VENV)/.locked: requirements.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
-	@$(PIP) --constraint requirements.lock --no-build-isolation --editable .
+	@$(PIP) --constraint requirements.lock --no-build-isolation --editable '.[serve]'
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.installed

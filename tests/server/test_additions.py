@@ -11,6 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+import postgres
 from conftest import AUTHORISED, TOKEN
 from reelmix.errors import ConfigError, StorageError
 from reelmix.models import Reelmix
@@ -238,8 +239,26 @@ def test_a_store_that_cannot_be_opened(refusal, tmp_path):
     assert "driver" in refusal(ConfigError, Store, "nosuch://host/name")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PostgreSQL comes as a wheel for Linux")
+def test_postgresql_keeps_the_same(start, dataset):
+    with postgres.running() as server:
+        url = f"postgresql+psycopg://postgres@/postgres?host={server.folder}"
+        first = start(store=url)
+        post(first, "/v1/items", {"items": [new_item(dataset)]})
+        watch(first, ("new", "fresh"), ("new", "reel-1"), (USER, "reel-2"))
+        second = start(store=url)
+        for user in ("new", USER):
+            assert best(second, user, 81) == best(first, user, 81)
+        assert server.psql("select item_id from reelmix_interactions order by number").split() == [
+            '"fresh"',
+            '"reel-1"',
+            '"reel-2"',
+        ]
+        first.service.close()
+        second.service.close()
+
+
 def test_a_password_is_not_told(refusal):
-    pytest.importorskip("psycopg")
     text = refusal(StorageError, Store, "postgresql+psycopg://ann:hunter2@127.0.0.1:1/x?connect_timeout=1")
     assert "hunter2" not in text
     assert "ann:***" in text

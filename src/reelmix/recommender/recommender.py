@@ -16,6 +16,7 @@ from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import ConfigError, DataError, UnknownIdError, nearest
 from reelmix.evaluation.ranking import top_n
+from reelmix.recommender.index import Index
 from reelmix.recommender.new_items import Content, NewItems, with_items
 from reelmix.recommender.new_users import fold_in
 from reelmix.recommender.run import Run
@@ -62,6 +63,8 @@ class Recommender:
 
     Args:
         run: a finished run, or the folder of one.
+        index: of its items, or of the first of them: :meth:`recommend_for_taste` is then approximate, but for
+            questions that name items or modalities.
 
     Attributes:
         seen, training: all interactions and those of training, (user, item).
@@ -69,7 +72,8 @@ class Recommender:
         known_items: of which something is known, content or who watched it.
     """
 
-    def __init__(self, run: Run | str | Path) -> None:
+    def __init__(self, run: Run | str | Path, index: Index | None = None) -> None:
+        self.index = index
         self.run = run if isinstance(run, Run) else Run.read(run)
         self.vectors = self.run.vectors
         self.seen, self.training = self.run.matrix(), self.run.matrix(TRAIN)
@@ -238,11 +242,31 @@ class Recommender:
             ConfigError: ``n`` is below 1, or the model has no such modality.
         """
         _require_positive(n)
+        if self.index is not None and among is None and not without_modalities:
+            return self._approximate(self.index, taste, n, include_seen, without)
         scores = taste.vector[None] @ self._items(without_modalities).T
         scores[:, ~self._allowed(among, without)] = -np.inf
         if not include_seen:
             scores[:, taste.watched] = -np.inf
         return self._lines(self.run.items, scores, n, self.run.titles)[0]
+
+    def _approximate(
+        self, index: Index, taste: Taste, n: int, include_seen: bool, without: Sequence[UserOrItemId]
+    ) -> list[Recommendation]:
+        """The same from what the index finds and what came after it."""
+        hidden = np.array([self.run.items.row(identifier) for identifier in without], np.int64)
+        if not include_seen:
+            hidden = np.concatenate([hidden, taste.watched])
+        found = index.candidates(taste.vector, n + len(hidden))
+        rows = np.concatenate([found, np.arange(index.size, len(self.run.items))])
+        rows = np.sort(rows[self.known_items[rows] & ~np.isin(rows, hidden)])
+        scores = self.vectors.items[rows] @ taste.vector
+        best = np.lexsort((rows, -scores))[:n]
+        titles = self.run.titles
+        return [
+            Recommendation(identifier, float(scores[place]), titles[rows[place]] if titles else None)
+            for identifier, place in zip(self.run.items.take(rows[best]), best, strict=True)
+        ]
 
     def _items(self, without_modalities: Sequence[str]) -> Float[np.ndarray, "item dim"]:
         """Item vectors, less the parts of some modalities."""
@@ -299,7 +323,7 @@ class Recommender:
             ConfigError: the model knows no content.
         """
         new = NewItems.of(features, titles=titles, encoders=encoders, run=self.run)
-        return Recommender(with_items(self.run, new))
+        return Recommender(with_items(self.run, new), self.index)
 
     def similar_items(self, item: UserOrItemId, n: int = 10) -> list[Recommendation]:
         """The items whose vectors point most nearly the same way (cosine), without the item itself.

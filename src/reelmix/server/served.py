@@ -17,6 +17,7 @@ from reelmix.data.vocabulary import UserOrItemId, as_ids
 from reelmix.errors import ConfigError, DataError, ReelmixError
 from reelmix.recommender import Recommender, Run
 from reelmix.recommender.explain import emphasis_of, explain, explain_taste
+from reelmix.recommender.index import Index
 from reelmix.recommender.item_content import VECTORS
 from reelmix.recommender.new_users import FOLD_IN
 from reelmix.recommender.recommender import Recommendation, Taste
@@ -437,8 +438,14 @@ def served(
     items: Sequence[StoredItem] = (),
     interactions: Sequence[tuple[UserOrItemId, UserOrItemId]] = (),
     media: bool = False,
+    index_from: int | None = None,
 ) -> tuple[Served, int]:
     """Reads a run and takes in what came since. What the run knows already, or cannot take in, is left out.
+
+    Args:
+        name, folder, media: of :class:`Served`.
+        items, interactions: what came since.
+        index_from: items from which on an approximate index is built; None never builds one.
 
     Returns:
         What is served, and how much of what came was left out for being of another kind than the run's.
@@ -446,7 +453,10 @@ def served(
     Raises:
         StorageError, RunError: see :meth:`reelmix.recommender.Run.read`.
     """
-    found, left_out = Served(name, folder, Recommender(folder), {}, media), 0
+    run, index, left_out = Run.read(folder), None, 0
+    if index_from is not None and len(run.items) >= index_from:
+        index = Index(run.vectors.items, run.vectors.users)
+    found = Served(name, folder, Recommender(run, index), {}, media)
     fresh = [item for item in items if item.id not in found.run.items]
     try:
         found = found.with_items(fresh) if fresh else found

@@ -23,13 +23,20 @@ class Service:
         folders: name to run folder, or to a link to one; the first is what is asked for without a name.
         store: keeps what came since training.
         media: folder of the items' files; None serves none.
+        index_from: items from which on a run is answered from by an approximate index; None always reads all.
 
     Raises:
         StorageError, RunError: a run, or the store, cannot be read.
     """
 
-    def __init__(self, folders: Mapping[str, Path], store: Store, media: Path | None = None) -> None:
-        self.folders, self.store = dict(folders), store
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        store: Store,
+        media: Path | None = None,
+        index_from: int | None = None,
+    ) -> None:
+        self.folders, self.store, self.index_from = dict(folders), store, index_from
         self.media = None if media is None else require_folder(media, "the folder of media").resolve()
         self._writing = threading.Lock()
         self.left_out = 0
@@ -74,7 +81,12 @@ class Service:
             left_out = 0
             for name, folder in self.folders.items():
                 found[name], more = served(
-                    name, folder, items=items, interactions=interactions, media=self.media is not None
+                    name,
+                    folder,
+                    items=items,
+                    interactions=interactions,
+                    media=self.media is not None,
+                    index_from=self.index_from,
                 )
                 left_out += more
             changed = marks != self._marks
