@@ -84,6 +84,8 @@ def command(
     if config.token is None:
         warn(f"nothing can be written: {TOKEN} is not set.")
     say(f"explorer and API: http://{_name(config)}:{listening.getsockname()[1]}  (Ctrl-C ends it)")
+    # requests are worked out side by side: within one, threads would only be waited for
+    optional("threadpoolctl", "serve").threadpool_limits(1)
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(service, config),

@@ -15,6 +15,9 @@ from reelmix.errors import DataError, UnknownIdError
 
 UserOrItemId = int | str
 
+FEW = 100
+"""Rows whose ids are looked up one by one: a call into polars costs more."""
+
 
 class Vocabulary:
     """All ids of one kind, sorted; the row of an id is its place in that order.
@@ -46,8 +49,12 @@ class Vocabulary:
         return f"Vocabulary({len(self):,} {self.kind}s, {self.ids.dtype})"
 
     @cached_property
+    def _plain(self) -> list[UserOrItemId]:
+        return self.ids.to_list()
+
+    @cached_property
     def _row_of(self) -> dict[UserOrItemId, int]:
-        return {identifier: row for row, identifier in enumerate(self.ids.to_list())}
+        return {identifier: row for row, identifier in enumerate(self._plain)}
 
     def row(self, identifier: UserOrItemId) -> int:
         """The row of one id.
@@ -76,6 +83,8 @@ class Vocabulary:
 
     def take(self, rows: Sequence[int] | Int[np.ndarray, " row"]) -> list[UserOrItemId]:
         """The ids at these rows."""
+        if len(rows) <= FEW:
+            return [self._plain[row] for row in rows]
         return self.ids.gather(np.asarray(rows, np.int64)).to_list()
 
     def parse(self, text: str) -> UserOrItemId:

@@ -325,10 +325,11 @@ class Served:
         run = self.run
         present, tint = run.vectors.present[row], self._tints[row]
         identifier = run.items.take([row])[0]
+        names = run.vectors.item_parts
         return schemas.ItemCard(
             id=identifier,
             title=(run.titles[row] or None) if run.titles else None,
-            modalities=[name for name, here in zip(run.vectors.item_parts, present, strict=True) if here],
+            modalities=[name for name, here in zip(names, present.tolist(), strict=True) if here],
             watched_by=int(self._watchers[row]),
             media=f"/media?item_id={quote(str(identifier), safe='')}" if self.media_of(row) else None,
             tint=None if np.isnan(tint) else round(float(tint), 4),
