@@ -3,6 +3,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { ApiError, type ModelCard, token } from "./api/client";
 import { modelQuery, usersQuery } from "./api/queries";
 import { Icon } from "./look/Icon";
+import { personName } from "./look/names";
 import { useTheme } from "./look/theme";
 import { About } from "./parts/About";
 import { Finder } from "./parts/Finder";
@@ -18,7 +19,7 @@ import { WhyPanel } from "./views/WhyPanel";
 const MapView = lazy(() => import("./map/MapView"));
 
 const TABS: { view: View; name: string }[] = [
-  { view: "person", name: "For one person" },
+  { view: "person", name: "Person" },
   { view: "map", name: "Map" },
   { view: "neighbours", name: "Neighbours" },
   { view: "compare", name: "Side by side" },
@@ -32,6 +33,7 @@ export function App() {
   }
   return (
     <>
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to the content; what stands after # is the place */}
       <a className="skip" href="#main" onClick={skip}>
         Skip to the content
       </a>
@@ -95,7 +97,7 @@ function Top({ place, model }: { place: Place; model: ModelCard | undefined }) {
         <div className="top-end">
           {model && model.runs.length > 1 && (
             <RunSelect
-              label="Run"
+              label="Model"
               runs={model.runs}
               chosen={model.run}
               choose={(run) => go({ run, item: null })}
@@ -125,7 +127,7 @@ function Shown({ place, model }: { place: Place; model: ModelCard }) {
   }, [place.user, somebody]);
   useEffect(() => {
     const tab = TABS.find((one) => one.view === place.view);
-    document.title = [place.user, tab?.name, "reelmix"].filter(Boolean).join(" · ");
+    document.title = [place.user && personName(place.user), tab?.name, "reelmix"].filter(Boolean).join(" · ");
   }, [place.user, place.view]);
 
   const user = place.user;

@@ -14,7 +14,7 @@ export type MapAnswer = Schemas["Map"];
 export type Neighbourhood = Schemas["Neighbourhood"];
 export type ModelCard = Schemas["ModelCard"];
 export type RunName = Schemas["RunName"];
-type Problem = Schemas["Problem"];
+type Problem = paths["/v1/model"]["get"]["responses"][404]["content"]["application/problem+json"];
 
 /** An answer that is not what was asked for, with what to do about it. */
 export class ApiError extends Error {
@@ -73,6 +73,7 @@ export async function answer<T>(
 }
 
 /** Where a file of the data is served. */
-export function mediaAddress(path: string): string {
-  return path.startsWith("/") ? base + path : path;
+export function mediaAddress(path: string, run: string | null): string {
+  const named = run ? `${path}${path.includes("?") ? "&" : "?"}run=${encodeURIComponent(run)}` : path;
+  return named.startsWith("/") ? base + named : named;
 }

@@ -4,6 +4,66 @@
  */
 
 export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description Whether the server runs.
+         */
+        get: operations["health_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ready
+         * @description Whether it can answer.
+         */
+        get: operations["ready_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description What the server counts about itself, for Prometheus.
+         */
+        get: operations["metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/model": {
         parameters: {
             query?: never;
@@ -11,358 +71,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ModelCard"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    query?: string;
-                    n?: number;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Users"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/items": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    query?: string;
-                    n?: number;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Items"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/profile": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query: {
-                    user_id: string;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Profile"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/recommendations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query: {
-                    user_id: string;
-                    n?: number;
-                    include_seen?: boolean;
-                    without_modality?: string[];
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Recommendations"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/similar-items": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query: {
-                    item_id: string;
-                    n?: number;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SimilarItems"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/similar-users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query: {
-                    user_id: string;
-                    n?: number;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SimilarUsers"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/explanation": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query: {
-                    user_id: string;
-                    item_id: string;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Explanation"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Model
+         * @description What is served: the model, its data and how good it is.
+         */
+        get: operations["model_v1_model_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -378,35 +91,155 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Map"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /**
+         * Draw
+         * @description Where items and users lie on a plane.
+         */
+        get: operations["draw_v1_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Media
+         * @description The file of an item.
+         */
+        get: operations["media_media_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recommendations
+         * @description A user's list, best first, with the parts of every score.
+         */
+        get: operations["recommendations_v1_recommendations_get"];
+        put?: never;
+        /**
+         * Lists
+         * @description Lists for several users.
+         */
+        post: operations["lists_v1_recommendations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommendations/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * For History
+         * @description A list for somebody new, from what they watched; nothing is trained.
+         */
+        post: operations["for_history_v1_recommendations_history_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/similar-items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Similar Items
+         * @description Items whose vectors point nearly the same way.
+         */
+        get: operations["similar_items_v1_similar_items_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/similar-users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Similar Users
+         * @description Users whose vectors point nearly the same way.
+         */
+        get: operations["similar_users_v1_similar_users_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/explanation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explanation
+         * @description Why a user's score of an item is what it is.
+         */
+        get: operations["explanation_v1_explanation_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profile
+         * @description What a user watched, and how much they care about each modality.
+         */
+        get: operations["profile_v1_profile_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -422,39 +255,99 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query: {
-                    user_id: string;
-                    n?: number;
-                    run?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Neighbourhood"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Neighbourhood
+         * @description Who watched the same things as a user.
+         */
+        get: operations["neighbourhood_v1_neighbourhood_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Users
+         * @description Users whose id contains a text, those who watched most first.
+         */
+        get: operations["users_v1_users_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Items
+         * @description Items whose id or title contains a text, the most watched first.
+         */
+        get: operations["items_v1_items_get"];
+        put?: never;
+        /**
+         * Add Items
+         * @description Takes in new items, all or none, and keeps them. Needs the token.
+         */
+        post: operations["add_items_v1_items_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/interactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Interactions
+         * @description Takes in what was watched, all or none, and keeps it. Needs the token.
+         *
+         *     It is no longer recommended; and where the model can, the user's list follows it at once.
+         */
+        post: operations["add_interactions_v1_interactions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reload
+         * @description Reads the run folders again; requests meanwhile are answered from what was. Needs the token.
+         */
+        post: operations["reload_v1_reload_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -465,6 +358,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Added
+         * @description How many were taken in.
+         */
+        Added: {
+            /** Added */
+            added: number;
+        };
         /**
          * Emphasis
          * @description How much somebody cares about one modality.
@@ -560,6 +461,34 @@ export interface components {
             sentence: string;
         };
         /**
+         * HistoryAsked
+         * @description A list for somebody new, from what they watched.
+         * @example {
+         *       "history": [
+         *         "clip-41",
+         *         "clip-7"
+         *       ],
+         *       "n": 10
+         *     }
+         */
+        HistoryAsked: {
+            /** History */
+            history: (number | string)[];
+            /**
+             * N
+             * @description Length of a list, at most.
+             * @default 10
+             */
+            n: number;
+            /** Among */
+            among?: (number | string)[] | null;
+            /**
+             * Without
+             * @default []
+             */
+            without: (number | string)[];
+        };
+        /**
          * ItemCard
          * @description What is known of an item.
          * @example {
@@ -581,11 +510,8 @@ export interface components {
              * @description The caller's own id, a text or an integer.
              */
             id: number | string;
-            /**
-             * Title
-             * @default null
-             */
-            title: string | null;
+            /** Title */
+            title?: string | null;
             /**
              * Modalities
              * @description Those that it has; what is not named is missing.
@@ -599,15 +525,13 @@ export interface components {
             /**
              * Media
              * @description Where its file is served, if there is one.
-             * @default null
              */
-            media: string | null;
+            media?: string | null;
             /**
              * Tint
              * @description A place on a circle, 0 to 1, that is near for items whose first modality is alike: their colour.
-             * @default null
              */
-            tint: number | null;
+            tint?: number | null;
             /**
              * Added
              * @description Whether it came after training.
@@ -624,6 +548,58 @@ export interface components {
             items: components["schemas"]["ItemCard"][];
             /** Total */
             total: number;
+        };
+        /**
+         * Lists
+         * @description Several people's lists, in the order in which they were asked for.
+         */
+        Lists: {
+            /** Lists */
+            lists: components["schemas"]["Recommendations"][];
+        };
+        /**
+         * ListsAsked
+         * @description Lists for several users.
+         * @example {
+         *       "n": 10,
+         *       "user_ids": [
+         *         "anna",
+         *         "ben"
+         *       ]
+         *     }
+         */
+        ListsAsked: {
+            /** User Ids */
+            user_ids: (number | string)[];
+            /**
+             * N
+             * @description Length of a list, at most.
+             * @default 10
+             */
+            n: number;
+            /**
+             * Include Seen
+             * @description Keep what a user has watched.
+             * @default false
+             */
+            include_seen: boolean;
+            /**
+             * Among
+             * @description Only these items.
+             */
+            among?: (number | string)[] | null;
+            /**
+             * Without
+             * @description Not these items.
+             * @default []
+             */
+            without: (number | string)[];
+            /**
+             * Without Modalities
+             * @description Rank as if these modalities added nothing.
+             * @default []
+             */
+            without_modalities: string[];
         };
         /**
          * Map
@@ -789,51 +765,70 @@ export interface components {
             items: components["schemas"]["ItemCard"][];
         };
         /**
-         * Problem
-         * @description What went wrong, in the house's four words (RFC 9457, ``application/problem+json``).
+         * NewInteraction
+         * @description That somebody watched something.
          * @example {
-         *       "detail": "user id: expected a user of this run, found 'ann'. Did you mean 'anna'?",
-         *       "expected": "a user of this run",
-         *       "fix": "Did you mean 'anna'?",
-         *       "found": "'ann'",
-         *       "status": 404,
-         *       "title": "Not Found",
-         *       "type": "about:blank",
-         *       "where": "user id"
+         *       "item_id": "clip-7",
+         *       "user_id": "anna"
          *     }
          */
-        Problem: {
+        NewInteraction: {
             /**
-             * Type
-             * @default about:blank
+             * User Id
+             * @description The caller's own id, a text or an integer.
              */
-            type: string;
+            user_id: number | string;
+            /**
+             * Item Id
+             * @description The caller's own id, a text or an integer.
+             */
+            item_id: number | string;
+        };
+        /**
+         * NewInteractions
+         * @description What was watched since training.
+         */
+        NewInteractions: {
+            /** Interactions */
+            interactions: components["schemas"]["NewInteraction"][];
+        };
+        /**
+         * NewItem
+         * @description An item that came after training, with what is known of it.
+         * @example {
+         *       "features": {
+         *         "visual": [
+         *           0.12,
+         *           -0.4
+         *         ]
+         *       },
+         *       "id": "clip-new",
+         *       "title": "Snow on a roof"
+         *     }
+         */
+        NewItem: {
+            /**
+             * Id
+             * @description The caller's own id, a text or an integer.
+             */
+            id: number | string;
             /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /** Detail */
-            detail: string;
+            title?: string | null;
             /**
-             * Expected
-             * @default null
+             * Features
+             * @description By modality the vector, or the token numbers where the modality is a bag.
              */
-            expected: string | null;
-            /**
-             * Found
-             * @default null
-             */
-            found: string | null;
-            /**
-             * Where
-             * @default null
-             */
-            where: string | null;
-            /**
-             * Fix
-             * @default null
-             */
-            fix: string | null;
+            features: {
+                [key: string]: number[];
+            };
+        };
+        /**
+         * NewItems
+         * @description Items that came after training.
+         */
+        NewItems: {
+            /** Items */
+            items: components["schemas"]["NewItem"][];
         };
         /**
          * Profile
@@ -863,11 +858,8 @@ export interface components {
              * @description The caller's own id, a text or an integer.
              */
             id: number | string;
-            /**
-             * Title
-             * @default null
-             */
-            title: string | null;
+            /** Title */
+            title?: string | null;
             /** Score */
             score: number;
         };
@@ -879,11 +871,23 @@ export interface components {
             /**
              * User Id
              * @description None for a history.
-             * @default null
              */
-            user_id: (number | string) | null;
+            user_id?: (number | string) | null;
             /** Items */
             items: components["schemas"]["ScoredItem"][];
+        };
+        /**
+         * Reloaded
+         * @description The run that is served now.
+         */
+        Reloaded: {
+            /** Run */
+            run: string;
+            /**
+             * Changed
+             * @description Whether it is another than before.
+             */
+            changed: boolean;
         };
         /**
          * RunName
@@ -906,7 +910,6 @@ export interface components {
          * @example {
          *       "added": false,
          *       "id": "clip-41",
-         *       "media": null,
          *       "modalities": [
          *         "visual",
          *         "acoustic"
@@ -928,11 +931,8 @@ export interface components {
              * @description The caller's own id, a text or an integer.
              */
             id: number | string;
-            /**
-             * Title
-             * @default null
-             */
-            title: string | null;
+            /** Title */
+            title?: string | null;
             /**
              * Modalities
              * @description Those that it has; what is not named is missing.
@@ -946,15 +946,13 @@ export interface components {
             /**
              * Media
              * @description Where its file is served, if there is one.
-             * @default null
              */
-            media: string | null;
+            media?: string | null;
             /**
              * Tint
              * @description A place on a circle, 0 to 1, that is near for items whose first modality is alike: their colour.
-             * @default null
              */
-            tint: number | null;
+            tint?: number | null;
             /**
              * Added
              * @description Whether it came after training.
@@ -1011,6 +1009,17 @@ export interface components {
             users: components["schemas"]["ScoredUser"][];
         };
         /**
+         * Status
+         * @description Of the server.
+         */
+        Status: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "alive" | "ready" | "loading";
+        };
+        /**
          * UserSummary
          * @description A user and how much they watched.
          */
@@ -1041,4 +1050,4328 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    health_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    ready_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    model_v1_model_get: {
+        parameters: {
+            query?: {
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCard"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    draw_v1_map_get: {
+        parameters: {
+            query?: {
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Map"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    media_media_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                item_id: string;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    recommendations_v1_recommendations_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                user_id: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                include_seen?: boolean;
+                /** @description Rank as if these modalities added nothing. */
+                without_modality?: string[];
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recommendations"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    lists_v1_recommendations_post: {
+        parameters: {
+            query?: {
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListsAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lists"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    for_history_v1_recommendations_history_post: {
+        parameters: {
+            query?: {
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HistoryAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recommendations"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    similar_items_v1_similar_items_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                item_id: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarItems"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    similar_users_v1_similar_users_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                user_id: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarUsers"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    explanation_v1_explanation_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                user_id: string;
+                /** @description The caller's own id. */
+                item_id: string;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    profile_v1_profile_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                user_id: string;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    neighbourhood_v1_neighbourhood_get: {
+        parameters: {
+            query: {
+                /** @description The caller's own id. */
+                user_id: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Neighbourhood"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    users_v1_users_get: {
+        parameters: {
+            query?: {
+                /** @description What ids or titles should contain. */
+                query?: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Users"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    items_v1_items_get: {
+        parameters: {
+            query?: {
+                /** @description What ids or titles should contain. */
+                query?: string;
+                /** @description Length of the list, at most. */
+                n?: number;
+                /** @description Name of a run that is served. */
+                run?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Items"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    add_items_v1_items_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewItems"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Added"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    add_interactions_v1_interactions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInteractions"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Added"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+    reload_v1_reload_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reloaded"];
+                };
+            };
+            /** @description A token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server was started without a token: nothing can be written. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description There is no such user, item or run. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question is for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The question cannot be answered as it is; the body says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+            /** @description The server is busy or not ready; ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * Type
+                         * @default about:blank
+                         */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Expected */
+                        expected?: string | null;
+                        /** Found */
+                        found?: string | null;
+                        /** Where */
+                        where?: string | null;
+                        /** Fix */
+                        fix?: string | null;
+                    };
+                };
+            };
+        };
+    };
+}

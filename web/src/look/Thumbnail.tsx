@@ -1,5 +1,6 @@
 import { memo, useState } from "react";
-import { type ItemCard, mediaAddress } from "../api/client";
+import type { ItemCard } from "../api/client";
+import { useMedia } from "../api/media";
 import { Icon } from "./Icon";
 import { dice, hash, type Palette, palette } from "./tint";
 
@@ -60,7 +61,6 @@ const PATTERNS: ((roll: () => number, colours: Palette) => React.ReactNode)[] = 
       const colour = at < 3 ? deep : at % 3 === 0 ? light : shape;
       return (
         <circle
-          // biome-ignore lint/suspicious/noArrayIndexKey: they never move
           key={at}
           cx={between(roll, 0, WIDE)}
           cy={between(roll, 0, HIGH)}
@@ -103,7 +103,6 @@ const PATTERNS: ((roll: () => number, colours: Palette) => React.ReactNode)[] = 
       for (let x = start; x < WIDE + long; x += long)
         path += `q${long / 4} ${-tall} ${long / 2} 0t${long / 2} 0`;
       return (
-        // biome-ignore lint/suspicious/noArrayIndexKey: they never move
         <path
           key={at}
           d={path}
@@ -135,19 +134,6 @@ const Abstract = memo(function Abstract({ id, tint }: { id: string; tint: number
   );
 });
 
-const KINDS: [RegExp, "video" | "image" | "audio"][] = [
-  [/\.(mp4|webm|mov|m4v|ogv|mkv)$/i, "video"],
-  [/\.(jpe?g|png|gif|webp|avif|svg|bmp)$/i, "image"],
-  [/\.(mp3|wav|ogg|oga|m4a|flac|aac|opus)$/i, "audio"],
-];
-
-/** What kind of file an address names, by its ending. */
-export function kindOf(media: string | null | undefined): "video" | "image" | "audio" | null {
-  if (!media) return null;
-  const path = media.split(/[?#]/, 1)[0] ?? "";
-  return KINDS.find(([ending]) => ending.test(path))?.[1] ?? null;
-}
-
 /** The item's own picture if it has one, else an abstract one. */
 export function Thumbnail({
   item,
@@ -156,35 +142,32 @@ export function Thumbnail({
   item: Pick<ItemCard, "id" | "tint" | "media">;
   play?: boolean;
 }) {
+  const media = useMedia(item.media);
   const [broken, setBroken] = useState(false);
-  const kind = broken ? null : kindOf(item.media);
-  const address = item.media ? mediaAddress(item.media) : "";
-  if (kind === "image") return <img src={address} alt="" loading="lazy" onError={() => setBroken(true)} />;
-  if (kind === "video" && play) {
-    return (
-      // biome-ignore lint/a11y/useMediaCaption: the data has no captions
-      <video src={address} controls playsInline preload="metadata" onError={() => setBroken(true)} />
-    );
-  }
-  if (kind === "video") {
+  const failed = () => setBroken(true);
+  const kind = broken ? null : (media?.kind ?? null);
+  if (kind === "image") return <img src={media?.address} alt="" loading="lazy" onError={failed} />;
+  if (kind === "video" && play)
+    // biome-ignore lint/a11y/useMediaCaption: the data has no captions
+    return <video src={media?.address} controls playsInline preload="metadata" onError={failed} />;
+  if (kind === "video")
     return (
       <video
-        src={`${address}#t=0.5`}
+        src={`${media?.address}#t=0.5`}
         muted
         playsInline
         preload="metadata"
         tabIndex={-1}
         aria-hidden="true"
-        onError={() => setBroken(true)}
+        onError={failed}
       />
     );
-  }
   return (
     <>
       <Abstract id={String(item.id)} tint={item.tint} />
       {kind === "audio" && play && (
         // biome-ignore lint/a11y/useMediaCaption: the data has no captions
-        <audio src={address} controls preload="metadata" onError={() => setBroken(true)} />
+        <audio src={media?.address} controls preload="metadata" onError={failed} />
       )}
       {kind === "audio" && !play && (
         <span className="thumb-kind">

@@ -4,6 +4,7 @@ import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import type { MapAnswer, ModelCard } from "../api/client";
 import { explanationQuery, listQuery, mapQuery, profileQuery } from "../api/queries";
 import { Icon } from "../look/Icon";
+import { personName } from "../look/names";
 import { Thumbnail } from "../look/Thumbnail";
 import { useTheme } from "../look/theme";
 import { useAnnounce } from "../parts/Announcer";
@@ -46,7 +47,6 @@ function Loaded({ place, user, answer }: { place: Place; user: string; answer: M
   const colours = useMemo(() => coloursOf(answer, colouring), [answer, colouring]);
   const [kinds, setKinds] = useState<ReadonlySet<string>>(() => new Set(["item", "user"]));
   const [only, setOnly] = useState<ReadonlySet<number>>(() => new Set());
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other colours are other categories
   useEffect(() => setOnly(new Set()), [colouring]);
   const seen = useCallback(
     (at: number) => kinds.has(answer.kind[at] ?? "") && (only.size === 0 || only.has(colours.of[at] ?? 0)),
@@ -128,7 +128,9 @@ function Loaded({ place, user, answer }: { place: Place; user: string; answer: M
                       backgroundColor: one.colour.startsWith("--") ? `var(${one.colour})` : one.colour,
                     }}
                   />
-                  {colouring === "popularity" ? `${one.name} watched` : one.name}
+                  {colouring === "popularity" && one.colour.includes("step")
+                    ? `Watched by ${one.name}`
+                    : one.name}
                   <span className="muted"> {one.count.toLocaleString("en")}</span>
                 </button>
               </li>
@@ -146,7 +148,7 @@ function Loaded({ place, user, answer }: { place: Place; user: string; answer: M
           />
           <section className="panel map-key" aria-label="Marks">
             <p>
-              <Face id={user} size={22} /> <strong>{user}</strong>
+              <Face id={user} size={22} /> <strong>{personName(user)}</strong>
             </p>
             <ul>
               <li>
@@ -312,9 +314,7 @@ function Plane({ points, colours, seen, marks, chosen, choose, looked, fly, star
     }
   };
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever changes is drawn
   useEffect(ask, [ask, points, colours, seen, marks, chosen, over, aimed, theme]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever changes is counted
   useEffect(() => look.current(), [points, seen]);
 
   useEffect(() => {
@@ -363,19 +363,19 @@ function Plane({ points, colours, seen, marks, chosen, choose, looked, fly, star
   }
 
   function key(event: React.KeyboardEvent) {
-    const acts: Record<string, () => void> = {
-      ArrowLeft: () => zoom.pan(STEP, 0),
-      ArrowRight: () => zoom.pan(-STEP, 0),
-      ArrowUp: () => zoom.pan(0, STEP),
-      ArrowDown: () => zoom.pan(0, -STEP),
-      "+": () => zoom.by(1.6),
-      "=": () => zoom.by(1.6),
-      "-": () => zoom.by(1 / 1.6),
-      "0": zoom.reset,
-      Enter: () => choose(middle()),
-      Escape: () => choose(null),
-    };
-    const act = acts[event.key];
+    const acts = new Map<string, () => void>([
+      ["ArrowLeft", () => zoom.pan(STEP, 0)],
+      ["ArrowRight", () => zoom.pan(-STEP, 0)],
+      ["ArrowUp", () => zoom.pan(0, STEP)],
+      ["ArrowDown", () => zoom.pan(0, -STEP)],
+      ["+", () => zoom.by(1.6)],
+      ["=", () => zoom.by(1.6)],
+      ["-", () => zoom.by(1 / 1.6)],
+      ["0", zoom.reset],
+      ["Enter", () => choose(middle())],
+      ["Escape", () => choose(null)],
+    ]);
+    const act = acts.get(event.key);
     if (!act || event.metaKey || event.ctrlKey || event.altKey) return;
     event.preventDefault();
     setAimed(true);
@@ -387,11 +387,11 @@ function Plane({ points, colours, seen, marks, chosen, choose, looked, fly, star
   return (
     <div className="map-frame">
       <div className="map-plane" ref={frame}>
+        {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: a canvas has no role of its own */}
         <canvas
           ref={canvas}
           className={over !== null ? "map-canvas map-canvas-over" : "map-canvas"}
           role="application"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: it is worked by keyboard
           tabIndex={0}
           aria-label="Map. Arrow keys move it, plus and minus zoom, 0 shows all, Enter chooses what is in the middle. The list beside it names what is in view."
           onKeyDown={key}
@@ -485,7 +485,8 @@ function Chosen({ place, user, points, at, names, close }: ChosenProps) {
           </p>
           {why.data && (
             <p className="muted">
-              Place {why.data.rank.toLocaleString("en")} for {user}, score {written(why.data.score)}
+              Place {why.data.rank.toLocaleString("en")} for {personName(user)}, score{" "}
+              {written(why.data.score)}
             </p>
           )}
           <Link className="button button-strong" to={{ item: id }}>
@@ -495,7 +496,7 @@ function Chosen({ place, user, points, at, names, close }: ChosenProps) {
       ) : (
         <>
           <h2 className="map-person">
-            <Face id={id} size={34} /> {id}
+            <Face id={id} size={34} /> {personName(id)}
           </h2>
           <p className="muted">watched {answer.watched[at]}</p>
           <div className="row">

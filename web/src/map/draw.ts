@@ -41,6 +41,9 @@ function size(view: View, watched: number, user: boolean, many: boolean): number
   return base * (many ? 0.82 : 1.15) * view.k ** 0.32;
 }
 
+/** A history longer than this is marked more lightly. */
+const CROWD = 80;
+
 type Resolve = (colour: string) => string;
 
 /** Colours of custom properties, as they are now. */
@@ -144,7 +147,19 @@ function drawMarks(
     pen.lineWidth = width;
     pen.stroke();
   };
-  for (const at of marks.history) ring(at, 5.5, 1.6);
+  if (marks.history.length <= CROWD) for (const at of marks.history) ring(at, 5.5, 1.6);
+  else {
+    pen.globalAlpha = 0.6;
+    pen.strokeStyle = ink;
+    pen.lineWidth = 1;
+    for (const at of marks.history) {
+      const [x, y] = where(at);
+      pen.beginPath();
+      pen.arc(x, y, 3.6, 0, 2 * Math.PI);
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+  }
   pen.font = "600 10px 'Inter Variable', system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";

@@ -1,6 +1,7 @@
 import { type Quadtree, quadtree } from "d3-quadtree";
 import type { MapAnswer } from "../api/client";
 import { listed, wordFor } from "../look/modality";
+import { personName, videoName } from "../look/names";
 
 export const COLOURINGS = ["coverage", "popularity", "cluster"] as const;
 export type Colouring = (typeof COLOURINGS)[number];
@@ -21,7 +22,8 @@ export function keyOf(answer: MapAnswer, at: number): string {
 }
 
 export function nameOf(answer: MapAnswer, at: number): string {
-  return answer.title[at] ?? String(answer.id[at]);
+  const id = answer.id[at] ?? "";
+  return answer.kind[at] === "user" ? personName(id) : videoName({ id, title: answer.title[at] });
 }
 
 /** Fits all points into the square with their proportions kept. */
@@ -114,7 +116,7 @@ export function coloursOf(answer: MapAnswer, by: Colouring): Colours {
       const bits = mask < 0 ? -1 : answer.names.filter((_, bit) => mask & (1 << bit)).length;
       one = { ...coverage(mask, answer.names), order: -bits * 256 + Math.max(0, mask) };
     } else if (by === "popularity") {
-      one = popularity(answer.watched[at] ?? 0);
+      one = mask < 0 ? { ...PEOPLE, order: STEPS.length + 1 } : popularity(answer.watched[at] ?? 0);
     } else {
       const cluster = answer.cluster[at] ?? 0;
       one = { name: `Cluster ${cluster + 1}`, colour: `--map-cluster-${cluster % 12}`, order: cluster };

@@ -2,6 +2,7 @@ import { Button, Dialog, DialogTrigger, Heading, Modal, ModalOverlay } from "rea
 import type { ModelCard } from "../api/client";
 import { Icon } from "../look/Icon";
 import { colourOf, wordFor } from "../look/modality";
+import { runTitle } from "../look/runs";
 
 const METRICS = ["recall@10", "recall@20", "ndcg@10", "ndcg@20", "hit_rate@10", "coverage@10"];
 
@@ -29,12 +30,12 @@ export function About({ model }: { model: ModelCard }) {
                   <Icon name="close" />
                 </Button>
                 <Heading slot="title" level={2}>
-                  {model.run}
+                  {runTitle({ name: model.run, model: model.model }, model.runs)}
                 </Heading>
                 <dl className="facts">
                   <div>
-                    <dt>Model</dt>
-                    <dd>{model.model}</dd>
+                    <dt>Run</dt>
+                    <dd>{model.runs.find((run) => run.name === model.run)?.folder ?? model.run}</dd>
                   </div>
                   <div>
                     <dt>People</dt>

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import {
   Button,
   Collection,
@@ -14,6 +14,7 @@ import {
 } from "react-aria-components";
 import { itemsQuery, usersQuery } from "../api/queries";
 import { Icon } from "../look/Icon";
+import { personName, videoName } from "../look/names";
 import { Thumbnail } from "../look/Thumbnail";
 
 export interface Found {
@@ -39,6 +40,7 @@ function useLate(value: string, milliseconds: number): string {
 
 /** One field that finds people and videos as one types; the server does the finding. */
 export function Finder({ label, placeholder, run, found }: Props) {
+  const field = useRef<HTMLDivElement>(null);
   const [text, setText] = useState("");
   const query = useLate(text.trim(), 150);
   const users = useQuery(usersQuery(run, query, 8)).data?.users ?? [];
@@ -49,7 +51,7 @@ export function Finder({ label, placeholder, run, found }: Props) {
       name: "People",
       rows: users.map((user) => ({
         key: `user:${user.id}`,
-        name: String(user.id),
+        name: personName(user.id),
         note: `watched ${user.watched}`,
         item: null as (typeof items)[number] | null,
       })),
@@ -59,7 +61,7 @@ export function Finder({ label, placeholder, run, found }: Props) {
       name: "Videos",
       rows: items.map((item) => ({
         key: `item:${item.id}`,
-        name: item.title ?? String(item.id),
+        name: videoName(item),
         note: item.title ? String(item.id) : `${item.watched_by} watched it`,
         item,
       })),
@@ -84,7 +86,7 @@ export function Finder({ label, placeholder, run, found }: Props) {
       }}
     >
       <Label className="unseen">{label}</Label>
-      <div className="finder-field">
+      <div className="finder-field" ref={field}>
         <Icon name="search" />
         <Input placeholder={placeholder} />
         <Button className="finder-open" aria-label="Show suggestions">
@@ -93,7 +95,11 @@ export function Finder({ label, placeholder, run, found }: Props) {
           </svg>
         </Button>
       </div>
-      <Popover className="popover finder-list">
+      <Popover
+        className="popover finder-list"
+        triggerRef={field}
+        style={{ minWidth: field.current?.offsetWidth }}
+      >
         <ListBox
           className="listbox"
           renderEmptyState={() => <p className="listbox-empty">Nobody and nothing of that name.</p>}

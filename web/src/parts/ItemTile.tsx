@@ -1,4 +1,5 @@
 import type { ItemCard } from "../api/client";
+import { videoName } from "../look/names";
 import { Thumbnail } from "../look/Thumbnail";
 import { go, linkTo, usePlace } from "../state/url";
 import { Modalities } from "./Modalities";
@@ -21,7 +22,7 @@ export function ItemTile({ item, all, note }: { item: ItemCard; all: readonly st
       <span className="thumb">
         <Thumbnail item={item} />
       </span>
-      <span className="tile-title">{item.title ?? id}</span>
+      <span className="tile-title">{videoName(item)}</span>
       <span className="tile-foot">
         <Modalities has={item.modalities} all={all} />
         {note && <span className="tile-note">{note}</span>}

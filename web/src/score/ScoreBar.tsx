@@ -90,7 +90,7 @@ export function ScoreTable({ item, all }: Omit<Shown, "domain">) {
 }
 
 /** Which colour is which. */
-export function Legend({ all, rest = true }: { all: readonly string[]; rest?: boolean }) {
+export function Legend({ all, filled = false }: { all: readonly string[]; filled?: boolean }) {
   return (
     <ul className="legend" aria-label="Colours of the parts of a score">
       {all.map((name) => (
@@ -99,10 +99,14 @@ export function Legend({ all, rest = true }: { all: readonly string[]; rest?: bo
           {wordFor(name)}
         </li>
       ))}
-      {rest && (
-        <li title={REST_MEANS}>
-          <span className="dot" style={{ backgroundColor: "var(--rest)" }} />
-          {REST_WORD} <span className="muted">(who watches it, how popular it is)</span>
+      <li title={REST_MEANS}>
+        <span className="dot" style={{ backgroundColor: "var(--rest)" }} />
+        {REST_WORD} <span className="muted">(who watches it, how popular it is)</span>
+      </li>
+      {filled && (
+        <li>
+          <span className="dot dot-filled" />
+          Missing, filled in by the model
         </li>
       )}
     </ul>

@@ -19,6 +19,11 @@ export interface Scored {
   rest: number;
 }
 
+/** Whether a part belongs to a modality that the item lacks: the model filled it in. */
+export function isFilled(item: Pick<Scored, "parts"> & { modalities: readonly string[] }): boolean {
+  return Object.keys(item.parts).some((name) => !item.modalities.includes(name));
+}
+
 /** The parts of a score in the order of the run's modalities, the rest last where there is any. */
 export function partsOf(item: Scored, modalities: readonly string[]): Part[] {
   const named = modalities.filter((name) => name in item.parts);

@@ -4,10 +4,12 @@ import { useMemo, useState } from "react";
 import { Button, Label, ListBox, ListBoxItem, Popover, Select, SelectValue } from "react-aria-components";
 import type { ModelCard, RunName, ScoredItem } from "../api/client";
 import { listQuery, modelQuery } from "../api/queries";
+import { videoName } from "../look/names";
+import { modelName, runTitle } from "../look/runs";
 import { Thumbnail } from "../look/Thumbnail";
 import { Empty, Failed, Loading } from "../parts/States";
 import { joined, movesBetween } from "../score/lists";
-import { domainOf, partsOf, written, writtenParts } from "../score/parts";
+import { domainOf, isFilled, partsOf, written, writtenParts } from "../score/parts";
 import { Legend, ScoreBar, spoken } from "../score/ScoreBar";
 import { go, type Place } from "../state/url";
 import { ModalitySwitches } from "./ModalitySwitches";
@@ -68,6 +70,12 @@ function Both({
   const [over, setOver] = useState<string | null>(null);
   const lefts = left.data?.items ?? [];
   const rights = right.data?.items ?? [];
+  // each run has colours of its own: a picture keeps those of the left one, so that the same video looks the same
+  const known = useQuery(listQuery(place.run, { user, n: 300, seen: true, off: [] })).data;
+  const tints = useMemo(
+    () => new Map((known?.items ?? []).map((item) => [String(item.id), item.tint])),
+    [known],
+  );
   const joins = useMemo(() => joined(lefts, rights), [lefts, rights]);
   const shared = new Set(joins.map((join) => join.id));
   const error = left.error ?? right.error ?? second.error;
@@ -92,7 +100,7 @@ function Both({
           )}
         </div>
       </div>
-      <Legend all={names} />
+      <Legend all={names} filled={[...lefts, ...rights].some(isFilled)} />
       {error && (
         <Failed
           error={error}
@@ -107,11 +115,11 @@ function Both({
         <MotionConfig reducedMotion="user">
           <div className="compare" style={{ "--row": `${ROW}px` } as React.CSSProperties}>
             <Column
-              title={model.run}
+              title={runTitle({ name: model.run, model: model.model }, model.runs)}
               card={model}
               items={lefts}
               others={rights}
-              otherName={other.name}
+              otherName={runTitle(other, model.runs)}
               all={names}
               shared={shared}
               over={over}
@@ -138,15 +146,16 @@ function Both({
               })}
             </svg>
             <Column
-              title={other.name}
+              title={runTitle(other, model.runs)}
               card={second.data}
               items={rights}
               others={lefts}
-              otherName={model.run}
+              otherName={runTitle({ name: model.run, model: model.model }, model.runs)}
               all={names}
               shared={shared}
               over={over}
               setOver={setOver}
+              tints={tints}
             />
           </div>
         </MotionConfig>
@@ -165,9 +174,11 @@ interface ColumnProps {
   shared: ReadonlySet<string>;
   over: string | null;
   setOver: (id: string | null) => void;
+  /** Colours of pictures, where they are not the run's own. */
+  tints?: ReadonlyMap<string, number | null | undefined>;
 }
 
-function Column({ title, card, items, others, otherName, all, shared, over, setOver }: ColumnProps) {
+function Column({ title, card, items, others, otherName, all, shared, over, setOver, tints }: ColumnProps) {
   const domain = domainOf(items, all);
   const moves = movesBetween(others, items);
   const test = card.metrics.test ?? Object.values(card.metrics)[0];
@@ -176,7 +187,7 @@ function Column({ title, card, items, others, otherName, all, shared, over, setO
       <header>
         <h2>{title}</h2>
         <p className="muted">
-          {card.model}
+          {card.runs.find((run) => run.name === card.run)?.folder ?? card.model}
           {test && "recall@20" in test ? ` · recall@20 ${(test["recall@20"] ?? 0).toFixed(3)}` : ""}
           {test && "ndcg@20" in test ? ` · ndcg@20 ${(test["ndcg@20"] ?? 0).toFixed(3)}` : ""}
         </p>
@@ -186,7 +197,7 @@ function Column({ title, card, items, others, otherName, all, shared, over, setO
           const id = String(item.id);
           const by = moves.get(id);
           const both = shared.has(id);
-          const name = item.title ?? id;
+          const name = videoName(item);
           const differs =
             by === null || by === undefined
               ? `not in the list of ${otherName}`
@@ -212,7 +223,7 @@ function Column({ title, card, items, others, otherName, all, shared, over, setO
               >
                 <span className="compare-rank">{place + 1}</span>
                 <span className="thumb">
-                  <Thumbnail item={item} />
+                  <Thumbnail item={tints?.has(id) ? { ...item, tint: tints.get(id) ?? null } : item} />
                 </span>
                 <span className="compare-text">
                   <span className="compare-title">{name}</span>
@@ -249,7 +260,10 @@ export function RunSelect({
     <Select className="select" value={chosen} onChange={(key) => key !== null && choose(String(key))}>
       <Label>{label}</Label>
       <Button className="button">
-        <SelectValue />
+        <span className="select-value">
+          {runTitle(runs.find((run) => run.name === chosen) ?? { name: chosen, model: chosen }, runs)}
+        </span>
+        <SelectValue className="unseen" />
         <svg width="10" height="6" viewBox="0 0 10 6" aria-hidden="true">
           <path d="M1 1l4 4 4-4" fill="none" stroke="currentColor" strokeWidth="1.5" />
         </svg>
@@ -257,9 +271,9 @@ export function RunSelect({
       <Popover className="popover">
         <ListBox className="listbox" items={runs.map((run) => ({ ...run, id: run.name }))}>
           {(run) => (
-            <ListBoxItem id={run.name} textValue={run.name} className="listbox-row">
-              <span className="listbox-name">{run.name}</span>
-              <span className="listbox-note">{run.model}</span>
+            <ListBoxItem id={run.name} textValue={modelName(run.model)} className="listbox-row">
+              <span className="listbox-name">{modelName(run.model)}</span>
+              <span className="listbox-note">{run.folder}</span>
             </ListBoxItem>
           )}
         </ListBox>

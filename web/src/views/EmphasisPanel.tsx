@@ -72,7 +72,7 @@ export function EmphasisPanel({ user, rows }: { user: string; rows: readonly Emp
                       colour={colour}
                       kind="neighbours"
                     />
-                    <Bar who="Everyone" value={row.everyone} end={end} colour={colour} kind="everyone" />
+                    <Bar who="Everyone" value={row.everyone} end={end} colour="var(--rest)" kind="everyone" />
                   </>
                 ) : (
                   <Bar who="Decides" value={row.share} end={1} colour={colour} kind="own" />

@@ -29,11 +29,7 @@ export function NeighboursView({ place, user, model }: { place: Place; user: str
       <PersonHead
         place={place}
         user={user}
-        what={
-          answer
-            ? `${count === ASKED ? `the ${ASKED} nearest` : count} of those who watched the same videos`
-            : undefined
-        }
+        what={answer ? `${count === ASKED ? `the ${ASKED} nearest` : count} who watched the same` : undefined}
       />
       {asked.isPending && <Loading what="Looking for people who watched the same…" />}
       {asked.error && <Failed error={asked.error} again={() => void asked.refetch()} />}
@@ -50,7 +46,9 @@ export function NeighboursView({ place, user, model }: { place: Place; user: str
               In the middle {user}; around them videos that they watched, and outside people who watched those
               too. Rings show what each person cares about. Click to go there; the table says the same.
             </p>
-            <Drawing answer={answer} user={user} all={all} />
+            <div className="circle-frame">
+              <Drawing answer={answer} user={user} all={all} />
+            </div>
           </section>
           <section className="panel" aria-labelledby="table-title">
             <h2 id="table-title">
@@ -63,11 +61,14 @@ export function NeighboursView({ place, user, model }: { place: Place; user: str
               Videos in common <span className="count">{answer.items.length}</span>
             </h2>
             <ul className="tiles tiles-wide">
-              {answer.items.slice(0, TILES).map((item) => (
-                <li key={String(item.id)}>
-                  <ItemTile item={item} all={all} note={`${shared(answer, item)} of ${count}`} />
-                </li>
-              ))}
+              {[...answer.items]
+                .sort((a, b) => shared(answer, b) - shared(answer, a))
+                .slice(0, TILES)
+                .map((item) => (
+                  <li key={String(item.id)}>
+                    <ItemTile item={item} all={all} note={`${shared(answer, item)} of ${count}`} />
+                  </li>
+                ))}
             </ul>
           </section>
         </div>
@@ -241,7 +242,7 @@ function Table({ answer, all }: { answer: Neighbourhood; all: readonly string[] 
   const weighed = all.filter((name) => answer.neighbours.some((one) => name in one.emphasis));
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className="scroll" role="region" aria-labelledby="table-title" tabIndex={0}>
+    <section className="scroll" aria-labelledby="table-title" tabIndex={0}>
       <table className="people">
         <thead>
           <tr>
@@ -294,6 +295,6 @@ function Table({ answer, all }: { answer: Neighbourhood; all: readonly string[] 
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }

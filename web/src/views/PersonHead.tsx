@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { usersQuery } from "../api/queries";
 import { Icon } from "../look/Icon";
+import { personName } from "../look/names";
 import { hash } from "../look/tint";
 import { go, type Place } from "../state/url";
 
@@ -48,13 +49,13 @@ export function PersonHead({
     <div className="person-head">
       <Face id={user} />
       <div>
-        <h1>{user}</h1>
+        <h1>{personName(user)}</h1>
         <p className="muted">
           {what ?? (watched === undefined ? " " : `watched ${watched} ${watched === 1 ? "video" : "videos"}`)}
         </p>
       </div>
       <button type="button" className="button" onClick={somebody} disabled={others.length < 2}>
-        <Icon name="shuffle" /> Someone else
+        <Icon name="shuffle" /> <span>Someone else</span>
       </button>
     </div>
   );

@@ -5,11 +5,12 @@ import { Switch } from "react-aria-components";
 import type { ModelCard, Recommendations } from "../api/client";
 import { listQuery, profileQuery } from "../api/queries";
 import { listed, wordFor } from "../look/modality";
+import { personName, videoName } from "../look/names";
 import { useAnnounce } from "../parts/Announcer";
 import { ItemTile } from "../parts/ItemTile";
 import { Empty, Failed, Loading } from "../parts/States";
 import { movesBetween } from "../score/lists";
-import { domainOf } from "../score/parts";
+import { domainOf, isFilled } from "../score/parts";
 import { Legend } from "../score/ScoreBar";
 import { go, type Place } from "../state/url";
 import { EmphasisPanel } from "./EmphasisPanel";
@@ -30,7 +31,7 @@ export function PersonView({ place, user, model }: { place: Place; user: string;
     <>
       <PersonHead place={place} user={user} watched={profile.data?.history.length} />
       <div className="person">
-        <aside className="person-side" aria-label={`About ${user}`}>
+        <aside className="person-side" aria-label={`About ${personName(user)}`}>
           <section className="panel" aria-labelledby="emphasis-title">
             <h2 id="emphasis-title">What they care about</h2>
             {profile.isPending && <Loading what="Looking at what they watched…" />}
@@ -113,7 +114,7 @@ function List({ place, user, all }: { place: Place; user: string; all: readonly 
         </div>
       </div>
       <div className="list-sub">
-        <Legend all={all.filter((name) => !off.includes(name))} />
+        <Legend all={all.filter((name) => !off.includes(name))} filled={items.some(isFilled)} />
         {off.length > 0 && (
           <p className="note">
             As if {listed(off.map(wordFor))} did not count. ▲ and ▼ say how far each video moved.{" "}
@@ -131,7 +132,7 @@ function List({ place, user, all }: { place: Place; user: string; all: readonly 
         </Empty>
       )}
       <MotionConfig reducedMotion="user">
-        <ol className="cards" aria-label={`Recommended to ${user}, best first`}>
+        <ol className="cards" aria-label={`Recommended to ${personName(user)}, best first`}>
           {items.map((item, place) => (
             <motion.li
               key={String(item.id)}
@@ -159,7 +160,8 @@ function List({ place, user, all }: { place: Place; user: string; all: readonly 
       )}
       <p className="fine">
         Pictures are drawn where the data has none: likeness of colour is likeness of{" "}
-        {wordFor(all[0] ?? "content").toLowerCase()}, the pattern is the video’s own.
+        {wordFor(all[0] ?? "content").toLowerCase()}, the pattern is the video’s own; grey ones have no{" "}
+        {wordFor(all[0] ?? "content").toLowerCase()}.
       </p>
     </section>
   );
@@ -180,7 +182,7 @@ function useReorderings(list: Recommendations | undefined, user: string, off: re
     const fresh = moves.filter((by) => by === null).length;
     const without = key ? `Without ${listed(key.split(" ").map(wordFor))}` : "With everything on";
     const first = list.items[0];
-    const top = first ? ` First is now ${first.title ?? first.id}.` : "";
+    const top = first ? ` First is now ${videoName(first)}.` : "";
     announce(
       moved + fresh === 0
         ? `${without} the list stays as it is.`

@@ -1,6 +1,7 @@
 import { memo } from "react";
 import { Button, Tooltip, TooltipTrigger } from "react-aria-components";
 import type { ScoredItem } from "../api/client";
+import { videoName } from "../look/names";
 import { Thumbnail } from "../look/Thumbnail";
 import { Modalities } from "../parts/Modalities";
 import { type Domain, partsOf, written, writtenParts } from "../score/parts";
@@ -36,7 +37,7 @@ export const RecommendationCard = memo(function RecommendationCard({
   moved,
 }: Props) {
   const id = String(item.id);
-  const name = item.title ?? id;
+  const name = videoName(item);
   const parts = writtenParts(partsOf(item, all), item.score);
   return (
     <TooltipTrigger delay={250} closeDelay={60}>
@@ -51,7 +52,7 @@ export const RecommendationCard = memo(function RecommendationCard({
           <Move by={moved} />
         </span>
         <span className="card-body">
-          <span className="card-title">{name}</span>
+          <span className={item.title ? "card-title" : "card-title card-title-short"}>{name}</span>
           <span className="card-meta">
             <Modalities has={item.modalities} all={all} />
             <span className="muted">{item.title ? id : `${item.watched_by} watched`}</span>

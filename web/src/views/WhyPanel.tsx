@@ -3,8 +3,9 @@ import { Button, Dialog, Heading, Modal, ModalOverlay } from "react-aria-compone
 import type { Explanation, Reason } from "../api/client";
 import { explanationQuery, similarItemsQuery } from "../api/queries";
 import { Icon } from "../look/Icon";
-import { colourOf, listed, wordFor } from "../look/modality";
-import { kindOf, Thumbnail } from "../look/Thumbnail";
+import { colourOf, wordFor } from "../look/modality";
+import { personName, videoName } from "../look/names";
+import { Thumbnail } from "../look/Thumbnail";
 import { ItemTile } from "../parts/ItemTile";
 import { Link } from "../parts/Link";
 import { Modalities } from "../parts/Modalities";
@@ -12,6 +13,7 @@ import { Failed, Loading } from "../parts/States";
 import { domainOf, partsOf, REST, written, writtenParts } from "../score/parts";
 import { partColour, partWord, REST_MEANS, ScoreBar } from "../score/ScoreBar";
 import { go, type Place } from "../state/url";
+import { reasonOf } from "./reason";
 
 const NAMED = 6;
 
@@ -31,7 +33,7 @@ export function WhyPanel({
   return (
     <ModalOverlay className="sheet-under" isOpen isDismissable onOpenChange={(open) => open || close()}>
       <Modal className="sheet">
-        <Dialog className="why" aria-label={`Why ${item} for ${user}`}>
+        <Dialog className="why" aria-label={`Why ${item} for ${personName(user)}`}>
           <Button className="button button-icon why-close" onPress={close} aria-label="Close">
             <Icon name="close" />
           </Button>
@@ -58,16 +60,16 @@ function Why({
   if (asked.error) return <Failed error={asked.error} again={() => void asked.refetch()} />;
   const why = asked.data;
   const card = why.item;
-  const name = card.title ?? String(card.id);
+  const name = videoName(card);
   return (
     <>
       <header className="why-head">
-        <div className={kindOf(card.media) ? "why-picture thumb why-media" : "why-picture thumb"}>
+        <div className={card.media ? "why-picture thumb why-media" : "why-picture thumb"}>
           <Thumbnail item={card} play />
         </div>
         <div>
           <p className="eyebrow">
-            Place {why.rank.toLocaleString("en")} for {user}
+            Place {why.rank.toLocaleString("en")} for {personName(user)}
           </p>
           <Heading slot="title" level={2}>
             {name}
@@ -86,7 +88,7 @@ function Why({
           )}
         </div>
       </header>
-      <p className="lead">{inWords(why, all)}</p>
+      <p className="lead">{reasonOf(why, all)}</p>
       <Parts why={why} all={all} />
       <Without why={why} all={all} />
       <Alike why={why} all={all} />
@@ -107,28 +109,6 @@ function Why({
   );
 }
 
-/** The reason as one would say it. */
-function inWords(why: Explanation, all: readonly string[]): string {
-  const lifts = Object.entries(why.lifts).sort((a, b) => b[1] - a[1]);
-  const [strongest] = lifts;
-  const weakest = lifts.length > 1 ? lifts[lifts.length - 1] : undefined;
-  const said: string[] = [];
-  if (!strongest)
-    said.push("Nothing is known of what it looks, sounds or reads like; it is ranked by who watched it.");
-  else if (strongest[1] > 0) {
-    const like = why.like[strongest[0]]?.[0];
-    said.push(
-      `${wordFor(strongest[0])} speaks for it most: ${written(strongest[1], true)} above what the average video has for them` +
-        (like ? `. It is most like “${like.title ?? like.id}”, which they watched.` : "."),
-    );
-  } else said.push("No part of it stands out for them above the average video.");
-  if (weakest && weakest[1] < -0.05)
-    said.push(`${wordFor(weakest[0])} speaks against it (${written(weakest[1], true)}).`);
-  const filled = why.filled.filter((name) => all.includes(name)).map(wordFor);
-  if (filled.length) said.push(`It lacks ${listed(filled)}, which the model filled in.`);
-  return said.join(" ");
-}
-
 function Parts({ why, all }: { why: Explanation; all: readonly string[] }) {
   const scored = { score: why.score, parts: why.parts, rest: why.rest, modalities: why.item.modalities };
   const parts = writtenParts(partsOf(scored, all), why.score);
@@ -145,7 +125,7 @@ function Parts({ why, all }: { why: Explanation; all: readonly string[] }) {
             <th scope="col">Part</th>
             <th scope="col">Adds</th>
             <th scope="col">
-              <abbr title="Compared with the average video that has it">Than average</abbr>
+              <abbr title="Compared with the average video that has it">Above average</abbr>
             </th>
           </tr>
         </thead>
@@ -227,7 +207,7 @@ function Alike({ why, all }: { why: Explanation; all: readonly string[] }) {
             <ol>
               {(why.like[name] ?? []).map((reason) => (
                 <li key={String(reason.id)}>
-                  <Link to={{ item: String(reason.id) }}>{reason.title ?? String(reason.id)}</Link>
+                  <Link to={{ item: String(reason.id) }}>{videoName(reason)}</Link>
                   <span className="muted" title="Cosine: 1 is the same, 0 unrelated">
                     {Math.round(100 * reason.score)} % alike
                   </span>
@@ -281,7 +261,7 @@ function Given({
             <Link
               to={kind === "item" ? { item: String(reason.id) } : { user: String(reason.id), item: null }}
             >
-              {reason.title ?? String(reason.id)}
+              {kind === "item" ? videoName(reason) : personName(reason.id)}
             </Link>,
             reason.score,
           ),

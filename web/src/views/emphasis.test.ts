@@ -19,11 +19,16 @@ describe("what stands out", () => {
     expect(standsOut([row("visual", 1.1, 1), row("textual", 4, 1.25)])).toBe(
       "Cares more about Words than their neighbours: 4.00 against 1.25.",
     );
-    expect(standsOut([row("visual", 0.2, 1), row("textual", 1.5, 1)])).toContain("less about Look");
+    expect(standsOut([row("visual", 0.2, 1), row("textual", 1, 1)])).toBe(
+      "Cares less about Look than their neighbours: 0.20 against 1.00.",
+    );
+    expect(standsOut([row("visual", 0.2, 1), row("acoustic", 1, 1), row("textual", 1.5, 1)])).toBe(
+      "Cares more about Words than their neighbours (1.50 against 1.00), and less about Look.",
+    );
   });
 
   it("is set against everyone where there are no neighbours", () => {
-    expect(standsOut([row("visual", 2, null)])).toContain("than everyone");
+    expect(standsOut([row("visual", 2, null)])).toContain("than most people");
   });
 
   it("may be nothing", () => {
