@@ -219,7 +219,6 @@ function Column({ title, card, items, others, otherName, all, shared, over, setO
                 onHoverEnd={() => setOver(null)}
                 onFocus={() => setOver(id)}
                 onBlur={() => setOver(null)}
-                aria-label={`${place + 1}. ${name}, ${differs}. Score ${written(item.score)}: ${spoken(writtenParts(partsOf(item, all), item.score))}`}
               >
                 <span className="compare-rank">{place + 1}</span>
                 <span className="thumb">
@@ -229,10 +228,20 @@ function Column({ title, card, items, others, otherName, all, shared, over, setO
                   <span className="compare-title">{name}</span>
                   <span className="card-score">
                     <ScoreBar item={item} all={all} domain={domain} />
-                    <span className="score">{written(item.score)}</span>
+                    <span className="score" aria-hidden="true">
+                      {written(item.score)}
+                    </span>
                   </span>
                 </span>
-                <span className={both ? "compare-differs" : "compare-differs compare-only"} title={differs}>
+                <span className="unseen spoken">
+                  , {differs}. Score {written(item.score)}:{" "}
+                  {spoken(writtenParts(partsOf(item, all), item.score))}
+                </span>
+                <span
+                  className={both ? "compare-differs" : "compare-differs compare-only"}
+                  title={differs}
+                  aria-hidden="true"
+                >
                   {both ? (by === 0 ? "=" : by && by > 0 ? `▲${by}` : `▼${Math.abs(by ?? 0)}`) : "only here"}
                 </span>
               </Button>
@@ -260,10 +269,9 @@ export function RunSelect({
     <Select className="select" value={chosen} onChange={(key) => key !== null && choose(String(key))}>
       <Label>{label}</Label>
       <Button className="button">
-        <span className="select-value">
-          {runTitle(runs.find((run) => run.name === chosen) ?? { name: chosen, model: chosen }, runs)}
-        </span>
-        <SelectValue className="unseen" />
+        <SelectValue className="select-value">
+          {() => runTitle(runs.find((run) => run.name === chosen) ?? { name: chosen, model: chosen }, runs)}
+        </SelectValue>
         <svg width="10" height="6" viewBox="0 0 10 6" aria-hidden="true">
           <path d="M1 1l4 4 4-4" fill="none" stroke="currentColor" strokeWidth="1.5" />
         </svg>

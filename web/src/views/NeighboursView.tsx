@@ -242,7 +242,7 @@ function Table({ answer, all }: { answer: Neighbourhood; all: readonly string[] 
   const weighed = all.filter((name) => answer.neighbours.some((one) => name in one.emphasis));
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <section className="scroll" aria-labelledby="table-title" tabIndex={0}>
+    <section className="scroll" aria-label="Table of neighbours" tabIndex={0}>
       <table className="people">
         <thead>
           <tr>

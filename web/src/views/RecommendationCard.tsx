@@ -41,11 +41,7 @@ export const RecommendationCard = memo(function RecommendationCard({
   const parts = writtenParts(partsOf(item, all), item.score);
   return (
     <TooltipTrigger delay={250} closeDelay={60}>
-      <Button
-        className="card"
-        onPress={() => go({ item: id })}
-        aria-label={`${rank}. ${name}. Score ${written(item.score)}: ${spoken(parts)}. Why?`}
-      >
+      <Button className="card" onPress={() => go({ item: id })}>
         <span className="thumb">
           <Thumbnail item={item} />
           <span className="rank">{rank}</span>
@@ -59,8 +55,11 @@ export const RecommendationCard = memo(function RecommendationCard({
           </span>
           <span className="card-score">
             <ScoreBar item={item} all={all} domain={domain} />
-            <span className="score" data-score={item.score}>
+            <span className="score" aria-hidden="true">
               {written(item.score)}
+            </span>
+            <span className="unseen spoken">
+              Score {written(item.score)}: {spoken(parts)}. Why?
             </span>
           </span>
         </span>
