@@ -42,7 +42,7 @@ it("colours say which modalities there are, the fullest first, people apart", ()
 
 it("colours say how many watched, in steps", () => {
   const { categories } = coloursOf(answer, "popularity");
-  expect(categories.map((one) => one.name)).toEqual(["0", "1 to 2", "300 or more", "People"]);
+  expect(categories.map((one) => one.name)).toEqual(["nobody", "1 to 2", "300 or more", "People"]);
 });
 
 it("colours say which cluster, with how many in it", () => {

@@ -94,7 +94,7 @@ const STEPS = [1, 3, 10, 30, 100, 300];
 
 function popularity(watched: number): Omit<Category, "count"> & { order: number } {
   const step = STEPS.filter((from) => watched >= from).length;
-  if (step === 0) return { name: "0", colour: "--map-step-0", order: 0 };
+  if (step === 0) return { name: "nobody", colour: "--map-step-0", order: 0 };
   const from = STEPS[step - 1] ?? 0;
   const to = STEPS[step];
   return {

@@ -237,15 +237,17 @@ function Given({
   const shown = sorted.slice(0, NAMED);
   const others = sorted.slice(NAMED);
   const rest = others.reduce((sum, reason) => sum + reason.score, 0);
-  const end = Math.max(...shown.map((reason) => Math.abs(reason.score)), Math.abs(rest), 1e-9);
-  const row = (key: string, name: React.ReactNode, value: number) => (
+  const end = Math.max(...shown.map((reason) => Math.abs(reason.score)), 1e-9);
+  const row = (key: string, name: React.ReactNode, value: number, drawn = true) => (
     <li key={key}>
       <span className="given-name">{name}</span>
       <span className="given-track" aria-hidden="true">
-        <span
-          className={value < 0 ? "given-bar given-minus" : "given-bar"}
-          style={{ width: `${(100 * Math.abs(value)) / end}%` }}
-        />
+        {drawn && (
+          <span
+            className={value < 0 ? "given-bar given-minus" : "given-bar"}
+            style={{ width: `${(100 * Math.abs(value)) / end}%` }}
+          />
+        )}
       </span>
       <span className="given-number">{written(value, true)}</span>
     </li>
@@ -267,7 +269,7 @@ function Given({
           ),
         )}
         {others.length > 0 &&
-          row(" others", <span className="muted">{others.length} others together</span>, rest)}
+          row(" others", <span className="muted">{others.length} others together</span>, rest, false)}
       </ul>
     </section>
   );
