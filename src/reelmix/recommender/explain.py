@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.recommender import tastes
+from reelmix.recommender.new_users import one_history
 from reelmix.recommender.recommender import Recommendation, Recommender, Taste, unit
 from reelmix.recommender.run import Run
 
@@ -132,10 +133,7 @@ def explain_taste(recommender: Recommender, taste: Taste, item: UserOrItemId) ->
         UnknownIdError: there is no such item.
     """
     run, i = recommender.run, recommender.run.items.row(item)
-    shape = (1, len(run.items))
-    history = csr_array(
-        (np.ones(len(taste.watched), np.float32), taste.watched, [0, len(taste.watched)]), shape=shape
-    )
+    history = one_history(taste.watched, len(run.items))
     weights = emphasis_of(run, history)
     return replace(
         _split(recommender, taste, i),

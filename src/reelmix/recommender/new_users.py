@@ -49,6 +49,12 @@ def fold_in(
     return FOLD_IN[model](run, _ones(histories), apart_from)
 
 
+def one_history(rows: Int[np.ndarray, " watched"], n_items: int) -> csr_array:
+    """One person's history as a (1, item) matrix of ones."""
+    ones = np.ones(len(rows), np.float32)
+    return csr_array((ones, rows, [0, len(rows)]), shape=(1, n_items))
+
+
 def _of_their_taste(
     run: Run, histories: csr_array, apart_from: Rows | None
 ) -> Float[np.ndarray, "history dim"]:

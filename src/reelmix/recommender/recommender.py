@@ -10,7 +10,6 @@ from typing import Literal, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
 
 from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
@@ -18,7 +17,7 @@ from reelmix.errors import ConfigError, DataError, UnknownIdError, nearest
 from reelmix.evaluation.ranking import top_n
 from reelmix.recommender.index import Index
 from reelmix.recommender.new_items import Content, NewItems, with_items
-from reelmix.recommender.new_users import fold_in
+from reelmix.recommender.new_users import fold_in, one_history
 from reelmix.recommender.run import Run
 from reelmix.recommender.shares import modality_shares
 
@@ -212,8 +211,7 @@ class Recommender:
             ConfigError: the model knows only the users of its training.
         """
         rows = self._rows_of_history(history, unknown)
-        shape = (1, len(self.run.items))
-        watched = csr_array((np.ones(len(rows), np.float32), rows, [0, len(rows)]), shape=shape)
+        watched = one_history(rows, len(self.run.items))
         itself = None if apart_from is None else np.array([self.run.users.row(apart_from)])
         vector = fold_in(self.run, watched, apart_from=itself)[0]
         if not vector.any():

@@ -154,7 +154,7 @@ class Service:
             UnknownIdError: there is no such item.
         """
         one = self[name]
-        path = one.media_of(one.run.items.row(item))
+        path = one.catalogue.media_of(one.run.items.row(item))
         if path is None or self.media is None:
             return None
         try:
