@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from access import TOKEN
 from starlette.testclient import TestClient
 
 from reelmix.data import Dataset
@@ -17,9 +18,6 @@ from reelmix.server.app import make_app
 from reelmix.server.config import ServerConfig
 from reelmix.server.service import Service
 from reelmix.server.store import Store
-
-TOKEN = "a-token-of-the-tests"
-AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="session")

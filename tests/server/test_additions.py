@@ -10,9 +10,9 @@ import urllib.request
 
 import numpy as np
 import pytest
+from access import AUTHORISED, TOKEN
 
 import postgres
-from conftest import AUTHORISED, TOKEN
 from reelmix.errors import ConfigError, StorageError
 from reelmix.models import Reelmix
 from reelmix.recommender.fit import fit

@@ -2,10 +2,9 @@
 
 import pytest
 import schemathesis
+from access import AUTHORISED
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-
-from conftest import AUTHORISED
 
 OPERATIONS = [
     ("GET", "/health"),

@@ -5,8 +5,8 @@ import time
 
 import polars as pl
 import pytest
+from access import AUTHORISED, TOKEN
 
-from conftest import AUTHORISED, TOKEN
 from reelmix.errors import ConfigError, StorageError
 from reelmix.files import write_arrays
 from reelmix.recommender import Run
