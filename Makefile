@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench build clean
+.PHONY: help demo test lint docs bench build page clean
 
 help:
 	@echo 'make demo   sample data, training, evaluation, recommendations with reasons: a few minutes'
@@ -17,6 +17,7 @@ help:
 	@echo 'make docs   the generated reference and the site, in site/'
 	@echo 'make bench  the measured promises, beside plain references'
 	@echo 'make build  wheel and source archive, in dist/'
+	@echo 'make page   the page of the explorer, built from web/; needs Node.js'
 	@echo 'make clean  remove all that make made, .venv too'
 
 demo: $(VENV)/.installed
@@ -44,6 +45,9 @@ build: $(VENV)/.developing
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist . > /dev/null
 	@ls -1 dist/*
+
+page:
+	@cd web && npm ci --silent && npm run --silent check && npm test --silent && npm run --silent build
 
 clean:
 	@rm -rf $(VENV) $(DEMO) site build dist .coverage* .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -247,4 +247,4 @@ def test_demo(reelmix, world, tmp_path, monkeypatch):
         assert f" {line.id} " in done.out
         assert line.title in done.out
     assert "the simulated users have a planted emphasis" in done.err
-    assert done.out.splitlines()[-1] == f"next: reelmix recommend {out / 'run'} --user user-42 --why"
+    assert done.out.splitlines()[-1] == f"next: reelmix serve {out / 'run'}"

@@ -65,7 +65,7 @@ def command(
         "What that means: docs/emphasis.md."
     )
     say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
-    say(f"next: reelmix recommend {out / 'run'} --user user-42 --why")
+    say(f"next: reelmix serve {out / 'run'}")
 
 
 def _listed(agreement: dict[str, float]) -> str:
