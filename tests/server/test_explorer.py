@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -11,17 +12,21 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import wave
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
 import pytest
+from access import TOKEN
 
 from reelmix.data.assemble import assemble
 from reelmix.data.dataset import Card
 from reelmix.data.sample import sample
 from reelmix.models import Reelmix
+from reelmix.recommender import Run
 from reelmix.recommender.fit import fit
 
 CHROMIUM = next(
@@ -36,9 +41,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WEB = Path(__file__).parents[2] / "web"
 WORDS = {"visual": "Look", "acoustic": "Sound", "textual": "Words"}
-TOKEN = "a-token-of-the-tests"
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADElEQVR4nGP4zwACAAYBAQB/9VxdAAAAAElFTkSuQmCC"
+)
+"""Two dots, red and black."""
+
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 
@@ -578,9 +586,7 @@ def test_dark_and_light_can_be_chosen_and_are_kept(visit):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_screen_reader_finds_its_way(visit, place):
-    axe = WEB / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("axe is not installed: npm ci in web/")
+    axe = files("axe_playwright_python") / "axe.min.js"
     page = visit(f"#/{place}")
     page.wait_for_selector(SETTLED)
     page.wait_for_timeout(400)
@@ -589,6 +595,30 @@ def test_a_screen_reader_finds_its_way(visit, place):
     assert [
         (fault["id"], [node["html"][:160] for node in fault["nodes"][:3]]) for fault in found["violations"]
     ] == []
+
+
+def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path):
+    run = Run.read(run_folder)
+    items = [line.id for line in run.recommender().recommend("user-7", 2)]
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "look.png").write_bytes(PICTURE)
+    with wave.open(str(tmp_path / "media" / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    named = {items[0]: "look.png", items[1]: "sound.wav"}
+    paths = [named.get(identifier) for identifier in run.items.ids]
+    table = run.item_table.with_columns(media=pl.Series(paths, dtype=pl.String))
+    replace(run, item_table=table).write(tmp_path / "run")
+    with served(tmp_path / "run", "--media", tmp_path / "media") as at:
+        page = visit("#/person?user=user-7", at=at)
+        picture = page.locator(f".cards li[data-item={items[0]}] img")
+        picture.wait_for()
+        assert picture.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [2, 1]
+        assert page.locator(".cards img").count() == 1
+        page.locator(f".cards li[data-item={items[1]}]").click()
+        sound = page.locator("audio")
+        sound.wait_for(state="attached")
+        page.wait_for_function("document.querySelector('audio').duration === 1")
 
 
 # When things are not as they should be

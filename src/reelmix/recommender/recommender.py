@@ -19,7 +19,7 @@ from reelmix.recommender.index import Index
 from reelmix.recommender.new_items import Content, NewItems, with_items
 from reelmix.recommender.new_users import fold_in, one_history
 from reelmix.recommender.run import Run
-from reelmix.recommender.shares import modality_shares
+from reelmix.recommender.shares import Spread, modality_shares
 
 WhenUnknown = Literal["error", "empty"]
 WhenUnknownItem = Literal["error", "ignore"]
@@ -88,7 +88,11 @@ class Recommender:
 
     def shares_of(self, taste: Taste) -> Float[np.ndarray, " modality"]:
         """The same for anybody."""
-        return modality_shares(self.vectors, taste.vector[None])[0]
+        return modality_shares(self.vectors, taste.vector[None], self._spread)[0]
+
+    @cached_property
+    def _spread(self) -> Spread:
+        return Spread.of(self.vectors)
 
     @overload
     def recommend(
