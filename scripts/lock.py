@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 PINNED = ("torch==2.13.0", "pymdown-extensions<13")
+EXTRAS = "study,serve,export"
 NOT_LOCKED = {"pip", "reelmix"}
 OLDEST_PYTHON = "3.11.0"
 HEADER = """\
@@ -49,7 +50,7 @@ def write() -> int:
         pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--upgrade", "pip"], check=True)  # --group needs pip 25.1 or later
         subprocess.run(
-            [*pip, *PINNED, "--editable", f"{ROOT}[study,serve,export]", "--group", f"{ROOT}/pyproject.toml:dev"],
+            [*pip, *PINNED, "--editable", f"{ROOT}[{EXTRAS}]", "--group", f"{ROOT}/pyproject.toml:dev"],
             check=True,
         )
         frozen = subprocess.run(

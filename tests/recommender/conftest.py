@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-import postgres as servers
 import pytest
 from hand_made import COMMAND
 
+import postgres as servers
 from reelmix.data import Dataset
 from reelmix.data.sample import sample
 from reelmix.models import DualGNN
