@@ -196,8 +196,11 @@ def test_a_model_that_cannot_be_read_changes_nothing(start, copied):
     client = start({"main": copied})
     before = best(client, USER)
     (copied / "weights.safetensors").write_bytes(b"harmed")
+    (copied / "manifest.json").touch()
+    assert client.service.stale
     assert post(client, "/v1/reload", None, 503)["detail"].startswith("What is kept cannot be read")
     assert best(client, USER) == before
+    assert not client.service.stale  # it is not read again and again
 
 
 def test_what_does_not_fit_the_next_model_is_left_out_and_kept(start, run_folder, dataset, tmp_path):

@@ -618,7 +618,11 @@ def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path):
         page.locator(f".cards li[data-item={items[1]}]").click()
         sound = page.locator("audio")
         sound.wait_for(state="attached")
-        page.wait_for_function("document.querySelector('audio').duration === 1")
+        known = (
+            "one => new Promise(done => one.duration ? done() : one.addEventListener('durationchange', done))"
+        )
+        sound.evaluate(known)
+        assert sound.evaluate("one => one.duration") == 1
 
 
 # When things are not as they should be

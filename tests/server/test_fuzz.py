@@ -44,7 +44,7 @@ def test_all_that_is_described_is_tried(api):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_nothing_is_found(api, method, path):
     @given(case=api[path][method].as_strategy())
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def tried(case):
         # ids and features of the right form are refused, too, where this run does not know them
         case.call_and_validate(

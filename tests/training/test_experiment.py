@@ -275,6 +275,9 @@ def test_presets_are_settings_and_have_reasons(model):
             assert why
 
 
-def test_reelmixs_defaults_are_those_for_short_histories():
+def test_for_short_histories_reelmix_has_its_defaults_but_for_averaging():
     configs = {"reelmix": MODELS["reelmix"].Config}
-    assert Experiment.read(configs, preset="auto", per_user=6) == Experiment.read(configs)
+    defaults, chosen = Experiment.read(configs), Experiment.read(configs, preset="auto", per_user=6)
+    assert (defaults.training.averaging, chosen.training.averaging) == (0.99, 0.0)
+    assert chosen.settings == defaults.settings
+    assert chosen.training.model_copy(update={"averaging": 0.99}) == defaults.training

@@ -128,6 +128,7 @@ def _listen(config: ServerConfig) -> socket.socket:
         listening.bind((config.host, config.port))
         listening.listen(128)  # whoever asks from now on is answered, if a moment later
     except socket.gaierror:
+        listening.close()
         raise ConfigError(
             expected="an address of this machine",
             found=repr(config.host),
@@ -135,6 +136,7 @@ def _listen(config: ServerConfig) -> socket.socket:
             fix="Such as 127.0.0.1, or 0.0.0.0 for all of them.",
         ) from None
     except OSError as error:
+        listening.close()
         raise RunError(
             expected="a free port",
             found=(error.strerror or str(error)).lower(),

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
-from reelmix.data.interactions import TRAIN
 from reelmix.recommender.run import Run
 
 LEAKY_SLOPE = 0.01
@@ -39,7 +38,7 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
     """The direction of layer 0, and the bias of the items that the fewest people watched."""
     layer0 = np.sum(list(contents.values()), axis=0)
     lengths = np.maximum(np.linalg.norm(layer0, axis=1, keepdims=True), 1e-12)
-    watchers = run.matrix(TRAIN).sum(axis=0)
+    watchers = run.training.sum(axis=0)
     fewest = watchers == watchers[watchers > 0].min()
     bias = np.full((len(layer0), 1), run.weights["bias"][fewest].mean(), np.float32)
     zero = np.zeros_like(bias)

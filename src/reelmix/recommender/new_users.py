@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from reelmix.data.interactions import TRAIN
 from reelmix.errors import ConfigError
 from reelmix.recommender.run import Run
 from reelmix.recommender.tastes import tastes
@@ -78,7 +77,7 @@ def _propagated(run: Run, histories: csr_array, apart_from: Rows | None) -> Floa
         return heard.sum(axis=1)
     others = neighbours_of(
         histories,
-        run.matrix(TRAIN),
+        run.training,
         int(settings["neighbours"]),
         settings["aggregation"],
         apart_from=apart_from,

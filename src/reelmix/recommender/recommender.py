@@ -11,7 +11,6 @@ from typing import Literal, overload
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from reelmix.data.interactions import TRAIN
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import ConfigError, DataError, UnknownIdError, nearest
 from reelmix.evaluation.ranking import top_n
@@ -75,7 +74,7 @@ class Recommender:
         self.index = index
         self.run = run if isinstance(run, Run) else Run.read(run)
         self.vectors = self.run.vectors
-        self.seen, self.training = self.run.matrix(), self.run.matrix(TRAIN)
+        self.seen, self.training = self.run.matrix(), self.run.training
         self.known_users: Bool[np.ndarray, " user"] = np.diff(self.training.indptr) > 0
         self.known_items: Bool[np.ndarray, " item"] = np.logical_or(
             self.vectors.items.any(axis=1), self.vectors.present.any(axis=1)

@@ -153,6 +153,16 @@ class Run:
             pairs = pairs.take(np.isin(pairs.labels, labels))
         return pairs.matrix(len(self.users), len(self.items))
 
+    @cached_property
+    def training(self) -> csr_array:
+        """The interactions of training as a (user, item) matrix of ones."""
+        return self.matrix(TRAIN)
+
+    @cached_property
+    def trained_items(self) -> Bool[np.ndarray, " item"]:
+        """Which items somebody watched in training."""
+        return np.bincount(self.training.indices, minlength=len(self.items)) > 0
+
     def evaluate(self, config: EvaluationConfig | None = None, *, stage: str = "test") -> Evaluation:
         """Ranks all items for the users of a stage and measures; see :func:`reelmix.evaluation.evaluate`.
 

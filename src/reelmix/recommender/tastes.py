@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from reelmix.data.interactions import TRAIN
 from reelmix.recommender.run import Run
 
 PAIRS, LIMIT = 3.0, 3.0
@@ -57,7 +56,7 @@ def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modal
     if "emphasis.graph" in weights:
         of_watchers = weights["emphasis.of_watchers"]
         known = histories[:, : len(of_watchers)]  # nobody watched the items that came after training
-        length = known @ (run.matrix(TRAIN).sum(axis=0) > 0)[: len(of_watchers)].astype(np.float32)
+        length = known @ run.trained_items[: len(of_watchers)].astype(np.float32)
         heard = np.asarray(known @ of_watchers) / np.maximum(length, 1)[:, None]
         exponent += np.abs(weights["emphasis.graph"]) * _standard(heard, weights["emphasis.graph_scale"])
     return np.exp(exponent)

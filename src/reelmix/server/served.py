@@ -251,11 +251,16 @@ def served(
                 found = found.with_items([item])
             except ReelmixError:
                 left_out += 1
-    for user, item in interactions:
-        try:
-            found = found.with_interactions([(user, item)])
-        except ReelmixError:
-            left_out += 1
+    known = [(user, item) for user, item in interactions if item in found.run.items]
+    left_out += len(interactions) - len(known)
+    try:
+        found = found.with_interactions(known)
+    except ReelmixError:
+        for pair in known:
+            try:
+                found = found.with_interactions([pair])
+            except ReelmixError:
+                left_out += 1
     return found, left_out
 
 

@@ -42,6 +42,7 @@ class Service:
         self.left_out = 0
         self._served: Mapping[str, Served] = {}
         self._marks: Mapping[str, object] = {}
+        self._refused: Mapping[str, object] = {}
         self.added_interactions = 0
         self.loaded = datetime.now(UTC)
         self.reload()
@@ -75,7 +76,8 @@ class Service:
             StorageError, RunError: one cannot be read; what was served is served on.
         """
         with self._writing:
-            marks = {name: _mark(folder) for name, folder in self.folders.items()}
+            marks = self._looked()
+            self._refused = marks  # until it is read: what cannot be is not tried again by itself
             items, interactions = self.store.items(), self.store.interactions()
             found: dict[str, Served] = {}
             left_out = 0
@@ -96,8 +98,11 @@ class Service:
 
     @property
     def stale(self) -> bool:
-        """Whether a folder, or what a link points to, is another than was read."""
-        return any(_mark(folder) != self._marks[name] for name, folder in self.folders.items())
+        """Whether a folder, or what a link points to, is another than was read, or could not be."""
+        return self._looked() not in (self._marks, self._refused)
+
+    def _looked(self) -> Mapping[str, object]:
+        return {name: _mark(folder) for name, folder in self.folders.items()}
 
     def add_items(self, items: Sequence[StoredItem]) -> int:
         """Takes in items, all or none: they have been kept when this returns.
