@@ -48,7 +48,7 @@ class Load:
         seconds: for how long.
         answers: by status; 0 where none came.
         p50, p95, p99, worst: of the answers with status 200, in milliseconds.
-        refused_p99: of those with status 503.
+        refused_p50, refused_p99: of those with status 503.
         memory: resident megabytes of the server at the beginning, and then every tenth of the time.
     """
 
@@ -59,6 +59,7 @@ class Load:
     p95: float
     p99: float
     worst: float
+    refused_p50: float
     refused_p99: float
     memory: list[int]
 
@@ -83,8 +84,8 @@ def main() -> None:
     for name, found in (("steady", steady), ("flood", flood), ("after the flood", after)):
         console.print(
             f"{name:16} {found.rate:.0f}/s  p50 {found.p50:.1f}  p95 {found.p95:.1f}  p99 {found.p99:.1f}  "
-            f"worst {found.worst:.1f} ms  503: p99 {found.refused_p99:.1f} ms  answers {found.answers}  "
-            f"memory {found.memory[0]}-{found.memory[-1]} MB",
+            f"worst {found.worst:.1f} ms  503: p50 {found.refused_p50:.1f}  p99 {found.refused_p99:.1f} ms  "
+            f"answers {found.answers}  memory {found.memory[0]}-{found.memory[-1]} MB",
             soft_wrap=True,
         )
     if arguments.json:
@@ -205,8 +206,8 @@ async def load(port: int, pid: int, n_users: int, rate: float, seconds: float) -
     for _, _, writer in free:
         writer.close()
     answered = np.percentile(times.get(200, [0.0]), [50, 95, 99, 100]).round(2).tolist()
-    refused = round(float(np.percentile(times.get(503, [0.0]), 99)), 2)
-    return Load(rate, seconds, dict(sorted(answers.items())), *answered, refused, memory)
+    refused = np.percentile(times.get(503, [0.0]), [50, 99]).round(2).tolist()
+    return Load(rate, seconds, dict(sorted(answers.items())), *answered, *refused, memory)
 
 
 def _resident(pid: int) -> int:

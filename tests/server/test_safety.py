@@ -135,6 +135,31 @@ def test_one_request_too_many_is_answered_at_once(start, monkeypatch):
         assert client.get("/v1/users").status_code == 200
 
 
+def test_what_waits_to_write_holds_up_no_reading(start):
+    client = start(threads=2)
+    body = {"interactions": [{"user_id": "new", "item_id": "reel-1"}]}
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with client:
+        found = []
+        threads = [
+            threading.Thread(
+                target=lambda: found.append(
+                    client.post("/v1/interactions", json=body, headers=headers).status_code
+                )
+            )
+            for _ in range(4)
+        ]
+        with client.service._writing:
+            for thread in threads:
+                thread.start()
+            time.sleep(0.4)
+            assert client.get("/v1/users").status_code == 200
+            assert found == []
+        for thread in threads:
+            thread.join()
+        assert found == [200] * 4
+
+
 def test_what_takes_too_long_is_given_up_on(start, monkeypatch):
     client = start(seconds=0.2, concurrent=1)
     slow(client, monkeypatch, 0.8)

@@ -12,11 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from reelmix.errors import ReelmixError, RunError, StorageError, UnknownIdError
@@ -57,6 +57,8 @@ def make_app(service: Service, config: ServerConfig) -> Callable[..., Awaitable[
 
     @asynccontextmanager
     async def watching(_: FastAPI) -> AsyncGenerator[None]:
+        # more threads than cores would only take turns, and the loop that refuses what is too much its turns
+        to_thread.current_default_thread_limiter().total_tokens = config.threads
         task = asyncio.create_task(_watch(service, config.watch_seconds))
         yield
         task.cancel()
@@ -84,11 +86,12 @@ def make_app(service: Service, config: ServerConfig) -> Callable[..., Awaitable[
 
 async def _watch(service: Service, seconds: float) -> None:
     """Reads the runs again when a folder, or what a link points to, is another."""
+    one = CapacityLimiter(1)
     while True:
         await asyncio.sleep(seconds)
-        if await run_in_threadpool(lambda: service.stale):
+        if await to_thread.run_sync(lambda: service.stale, limiter=one):
             try:
-                await run_in_threadpool(service.reload)
+                await to_thread.run_sync(service.reload, limiter=one)
                 logger.info("another run is served")
             except ReelmixError as error:  # the old one is served on
                 logger.warning("not reloaded: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 
 from pydantic import Field
 
@@ -30,6 +31,9 @@ class ServerConfig(Settings):
 
     concurrent: int = Field(32, ge=1)
     """Requests at a time; one more is answered 503 at once, instead of waiting."""
+
+    threads: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1)
+    """Requests that are worked out side by side, as many as there are cores; the others wait their turn."""
 
     seconds: float = Field(10.0, gt=0)
     """Time until a request is answered 503, if there is no answer yet."""

@@ -49,6 +49,7 @@ class Guard:
     def __init__(self, app: App, config: ServerConfig, measures: Measures) -> None:
         self.app, self.config, self.measures = app, config, measures
         self.running = 0
+        self._local, self._busy = config.local, measures.rejected.labels("busy")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application around another."""
@@ -63,10 +64,9 @@ class Guard:
             await self.app(scope, receive, _with_headers(send))
             return
         if self.running >= self.config.concurrent:
-            self.measures.rejected.labels("busy").inc()
-            await _problem(
-                send, 503, "The server is busy: too many requests at a time.", {"retry-after": "1"}
-            )
+            self._busy.inc()
+            await send(BUSY_START)
+            await send(BUSY_BODY)
             return
         await self._bounded(scope, receive, send)
 
@@ -126,7 +126,7 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.config.body_bytes:
             return self._too_large()
-        if self.config.local and not _names_this_machine(headers.get(b"host", b"").decode("latin-1")):
+        if self._local and not _names_this_machine(headers.get(b"host", b"").decode("latin-1")):
             # a page from elsewhere whose name was made to point here
             return 421, "This server answers to localhost alone.", {}
         return self._unauthorised(scope, headers.get(b"authorization", b""))
@@ -138,7 +138,7 @@ class Guard:
     def _unauthorised(self, scope: Scope, given: bytes) -> tuple[int, str, dict[str, str]] | None:
         writes = scope["method"] not in ("GET", "HEAD", "OPTIONS") and scope["path"] in WRITES
         page = not scope["path"].startswith(("/v1/", "/media", "/metrics", "/openapi.json"))
-        if (self.config.local and not writes) or scope["path"] in OPEN or (page and not writes):
+        if (self._local and not writes) or scope["path"] in OPEN or (page and not writes):
             return None
         if self.config.token is None:
             self.measures.rejected.labels("unauthorised").inc()
@@ -162,25 +162,32 @@ def _names_this_machine(host: str) -> bool:
 def _with_headers(send: Send) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-            message = {**message, "headers": [*message.get("headers", []), *extra]}
+            message = {**message, "headers": [*message.get("headers", []), *ENCODED]}
         await send(message)
 
     return sending
 
 
 async def _problem(send: Send, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    for message in _messages(status, detail, headers or {}):
+        await send(message)
+
+
+def _messages(status: int, detail: str, headers: dict[str, str]) -> tuple[MutableMapping[str, Any], ...]:
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body = json.dumps(content).encode()
     fields = {
         "content-type": "application/problem+json",
         "content-length": str(len(body)),
-        **(headers or {}),
+        **headers,
     }
-    start = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
-    }
-    await _with_headers(send)(start)
-    await send({"type": "http.response.body", "body": body})
+    encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
+    start = {"type": "http.response.start", "status": status, "headers": [*encoded, *ENCODED]}
+    return start, {"type": "http.response.body", "body": body}
+
+
+ENCODED = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+
+BUSY_START, BUSY_BODY = _messages(
+    503, "The server is busy: too many requests at a time.", {"retry-after": "1"}
+)  # made once: it is sent when there is no time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 
@@ -166,27 +167,28 @@ def reads(app: FastAPI, service: Service) -> None:
 
 
 def writes(app: FastAPI, service: Service) -> None:
-    """Routes that change what is served."""
+    """Routes that change what is served, one after the other; they leave the threads of reading alone."""
+    one = CapacityLimiter(1)
 
     @app.post("/v1/items", tags=["write"])
-    def add_items(asked: schemas.NewItems) -> schemas.Added:
+    async def add_items(asked: schemas.NewItems) -> schemas.Added:
         """Takes in new items, all or none, and keeps them. Needs the token."""
         items = [StoredItem(item.id, item.title, dict(item.features)) for item in asked.items]
-        return schemas.Added(added=service.add_items(items))
+        return schemas.Added(added=await to_thread.run_sync(service.add_items, items, limiter=one))
 
     @app.post("/v1/interactions", tags=["write"])
-    def add_interactions(asked: schemas.NewInteractions) -> schemas.Added:
+    async def add_interactions(asked: schemas.NewInteractions) -> schemas.Added:
         """Takes in what was watched, all or none, and keeps it. Needs the token.
 
         It is no longer recommended; and where the model can, the user's list follows it at once.
         """
         pairs = [(one.user_id, one.item_id) for one in asked.interactions]
-        return schemas.Added(added=service.add_interactions(pairs))
+        return schemas.Added(added=await to_thread.run_sync(service.add_interactions, pairs, limiter=one))
 
     @app.post("/v1/reload", tags=["write"])
-    def reload() -> schemas.Reloaded:
+    async def reload() -> schemas.Reloaded:
         """Reads the run folders again; requests meanwhile are answered from what was. Needs the token."""
-        changed = service.reload()
+        changed = await to_thread.run_sync(service.reload, limiter=one)
         return schemas.Reloaded(run=service[None].name, changed=changed)
 
 

@@ -78,6 +78,15 @@ class Served:
         """How its items and users are shown."""
         return Catalogue(self.recommender, self.media)
 
+    def ready(self) -> Served:
+        """The same, once everything is worked out that the first question would have to wait for."""
+        for vocabulary in (self.run.users, self.run.items):
+            for identifier in vocabulary.ids.head(1).to_list():
+                vocabulary.row(identifier)
+        if len(self.run.items):
+            self.catalogue.card(0)
+        return self
+
     # What came since training
 
     def with_items(self, items: Sequence[StoredItem]) -> Served:
@@ -261,7 +270,7 @@ def served(
                 found = found.with_interactions([pair])
             except ReelmixError:
                 left_out += 1
-    return found, left_out
+    return found.ready(), left_out
 
 
 def reason(line: Recommendation) -> schemas.Reason:

@@ -114,11 +114,11 @@ class Service:
         with self._writing:
             _require_once([item.id for item in items], "items")
             first, *others = self._served.values()
-            found = {first.name: first.with_items(items)}
+            found = {first.name: first.with_items(items).ready()}
             self.store.add_items(items)
             for other in others:
                 try:
-                    found[other.name] = other.with_items(items)
+                    found[other.name] = other.with_items(items).ready()
                 except ReelmixError:  # of another run's kind
                     found[other.name] = other
                     self.left_out += len(items)
