@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 from reelmix.errors import ConfigError
 
-Extra = Literal["study", "serve", "export"]
+Extra = Literal["study", "serve", "export", "media"]
 
 NEEDED_BY: dict[Extra, str] = {
     "study": "plots, searches and studies need",
     "serve": "the server and the map need",
     "export": "this export needs",
+    "media": "reading video files needs",
 }
 
 

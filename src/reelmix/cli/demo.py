@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reelmix.cli.serve import command as serve
 from reelmix.cli.show import show_list, show_metrics
-from reelmix.cli.terminal import TrainingProgress, duration, say, warn
+from reelmix.cli.terminal import TrainingProgress, console, duration, say, warn
 from reelmix.cli.train import can_draw
-from reelmix.data.sample import rank_agreement, sample
+from reelmix.data.dataset import Dataset
+from reelmix.data.sample import Sample, rank_agreement, sample
 from reelmix.files import require_vacant
 from reelmix.models import Reelmix
 from reelmix.recommender.explain import explain
 from reelmix.recommender.fit import fit
+
+FRAMES = 4
+"""Pictures that are taken of a clip, which is two seconds long."""
+
+PLANTED = {"visual": "look", "acoustic": "sound", "textual": "topic"}
 
 
 def command(
@@ -23,6 +31,20 @@ def command(
     user: Annotated[str, typer.Option(help="Whose list to show.")] = "user-17",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs at most.")] = 60,
     rng: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    media: Annotated[
+        bool,
+        typer.Option(
+            "--media",
+            help="Make the micro-videos as real clips, and train on what encoders see, hear and read in "
+            "them: some minutes more.",
+        ),
+    ] = False,
+    show: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open", help="Open the explorer at the end. [default: with --media, on a terminal]"
+        ),
+    ] = None,
 ) -> None:
     """Make the simulated sample, train Reelmix on it, evaluate it, and recommend with reasons.
 
@@ -32,8 +54,8 @@ def command(
     started = time.monotonic()
     require_vacant(out, "the demo")
     world = sample()
-    dataset = world.dataset
-    dataset.users.row(user)  # refused now rather than after training
+    world.dataset.users.row(user)  # refused now rather than after training
+    dataset = _filmed(world, out / "media") if media else world.dataset
     dataset.write(out / "data")
     holes = ", ".join(f"{name} {1 - dataset.has(name).mean():.0%}" for name in dataset.modalities)
     say(f"simulated sample: {dataset.n_users:,} users, {dataset.n_items:,} items; missing: {holes}")
@@ -65,7 +87,42 @@ def command(
         "What that means: docs/emphasis.md."
     )
     say(f"run folder: {out / 'run'}  ({duration(time.monotonic() - started)} in all)")
-    say(f"next: reelmix serve {out / 'run'}")
+    with_media = f" --media {out / 'media' / 'clips'}" if media else ""
+    if show if show is not None else media and console.is_terminal:
+        serve(out / "run", media=out / "media" / "clips" if media else None, port=0, show=True)
+    else:
+        say(f"next: reelmix serve {out / 'run'}{with_media}")
+
+
+def _filmed(world: Sample, folder: Path) -> Dataset:
+    """The sample with features of its clips, which are made and read."""
+    from reelmix.cli.extract import DEFAULTS, ExtractionProgress, show_extraction
+    from reelmix.media.extract import extract
+    from reelmix.media.limits import Limits
+    from reelmix.media.simulated.clips import render_sample
+    from reelmix.media.simulated.filmed import filmed, planted_structure
+
+    workers = os.cpu_count() or 1
+    with ExtractionProgress() as progress:
+        render_sample(world, folder, workers=workers, progress=lambda *done: progress("clips", *done))
+        limits = Limits(frames=FRAMES)
+        found = extract(
+            folder / "clips",
+            folder / "extracted",
+            DEFAULTS,
+            table=folder / "items.csv",
+            limits=limits,
+            workers=workers,
+            progress=progress,
+        )
+    show_extraction(found, workers)
+    dataset = filmed(world, folder / "extracted")
+    for name, planted in planted_structure(world, dataset).items():
+        say(
+            f"{name}: {planted.share:.0%} of nearest neighbours share the planted {PLANTED[name]}, where "
+            f"{planted.chance:.0%} would by chance"
+        )
+    return dataset
 
 
 def _listed(agreement: dict[str, float]) -> str:

@@ -24,6 +24,7 @@ UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 COMMANDS = {
     "demo": ("demo", "Sample data, training, evaluation, one user's list with reasons: a minute or two."),
     "import": ("import_", "Turn interactions and features into a dataset folder."),
+    "extract": ("extract", "Turn video files into features: what items look, sound and read like."),
     "describe": ("describe", "Show a dataset: its size, and the coverage of each modality."),
     "sample": ("sample", "Write the simulated sample as a dataset folder."),
     "train": ("train", "Train a model on a dataset folder."),

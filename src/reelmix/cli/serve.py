@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,6 +52,7 @@ def command(
         int, typer.Option(min=1, help="Requests at a time; one more is answered 503 at once.")
     ] = 32,
     seconds: Annotated[float, typer.Option(help="Time until a request is answered 503.")] = 10.0,
+    show: Annotated[bool, typer.Option("--open", help="Open the explorer in a browser.")] = False,
 ) -> None:
     """Answer over HTTP, and show the explorer, from a run folder alone: no data, no torch.
 
@@ -83,7 +85,10 @@ def command(
         warn("this run has no map; reelmix train draws one.")
     if config.token is None:
         warn(f"nothing can be written: {TOKEN} is not set.")
-    say(f"explorer and API: http://{_name(config)}:{listening.getsockname()[1]}  (Ctrl-C ends it)")
+    address = f"http://{_name(config)}:{listening.getsockname()[1]}"
+    say(f"explorer and API: {address}  (Ctrl-C ends it)")
+    if show:
+        webbrowser.open(address)
     # requests are worked out side by side: within one, threads would only be waited for
     optional("threadpoolctl", "serve").threadpool_limits(1)
     server = uvicorn.Server(

@@ -58,6 +58,7 @@ class Sample:
         tastes: ``p_um``, of unit length.
         latents: ``z_im``, items in the order of ``dataset.items``.
         appeal: ``b_i``.
+        clusters: each item's look, sound and topic, by number.
     """
 
     dataset: Dataset
@@ -65,6 +66,7 @@ class Sample:
     tastes: Float[np.ndarray, "modality user latent"]
     latents: Float[np.ndarray, "modality item latent"]
     appeal: Float[np.ndarray, " item"]
+    clusters: Int[np.ndarray, "modality item"]
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -133,7 +135,7 @@ def sample(rng: int = 0, n_users: int = 2000, n_items: int = 1000) -> Sample:
         where=Path("simulated sample"),
         encoders=dict.fromkeys(MODALITIES, "simulated"),
     )
-    return Sample(dataset, emphasis, tastes, latents, appeal)
+    return Sample(dataset, emphasis, tastes, latents, appeal, clusters)
 
 
 def rank_agreement(learned: Float[np.ndarray, "user modality"], planted: Sample) -> dict[str, float]:

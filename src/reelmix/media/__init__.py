@@ -1,0 +1,1 @@
+"""Video files and texts in, features out: what the items of a dataset look, sound and read like."""

@@ -1,0 +1,1 @@
+"""The encoders that come with reelmix: the paper's, and some whose weights are in an installable package."""
