@@ -1,37 +1,12 @@
 """Pictures and sound of real clips, or the reason why there are none."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
+from clips import clip
 
 from reelmix.media.folder import opened
 from reelmix.media.limits import Absent, Limits
 from reelmix.media.video import evenly_spaced, key_frames, waveform
-
-av = pytest.importorskip("av")
-
-
-def clip(path, *, seconds=2, picture=True, sound=True):
-    """A clip that grows brighter, at 10 pictures a second, with a tone of 440 Hz in both channels."""
-    with av.open(path, "w") as file:
-        if picture:
-            track = file.add_stream("mpeg4", rate=10)
-            track.width, track.height, track.pix_fmt = 96, 64, "yuv420p"
-        if sound:
-            voice = file.add_stream("aac", rate=44_100, layout="stereo")
-        for k in range(seconds * 10 if picture else 0):
-            grey = np.full((64, 96, 3), 40 + 8 * k, np.uint8)
-            file.mux(track.encode(av.VideoFrame.from_ndarray(grey)))
-        if picture:
-            file.mux(track.encode())
-        if sound:
-            tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(seconds * 44_100) / 44_100)
-            frame = av.AudioFrame.from_ndarray(np.stack([tone] * 2).astype(np.float32), "fltp", "stereo")
-            frame.sample_rate, frame.pts, frame.time_base = 44_100, 0, Fraction(1, 44_100)
-            file.mux(voice.encode(frame))
-            file.mux(voice.encode())
-    return path
 
 
 def reason(read):

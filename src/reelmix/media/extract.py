@@ -205,10 +205,11 @@ class _Work:
         result: dict[UserOrItemId, Found] = {}
         todo: list[tuple[UserOrItemId, str, str]] = []
         for item in items:
-            told = of_files[item.file].text if item.file is not None else None
-            text = "\n".join(part for part in (item.title, item.description, told) if part and part.strip())
+            told = Found(reason="no title or description") if item.file is None else of_files[item.file]
+            parts = (item.title, item.description, told.text)
+            text = "\n".join(part for part in parts if part and part.strip())
             if not text:
-                result[item.id] = Found(reason="no title, description or subtitles")
+                result[item.id] = Found(reason=told.reason)
                 continue
             mark = digest(text, self.marks["textual"])
             known = None if whole else self.ledger.get(f"item {item.id}", "text", mark)

@@ -69,7 +69,8 @@ def key_frames(
         _require_size(stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         track = _track(container, stream, limits)
-        _require_duration(container, stream, track, limits)
+        held = float((track.times[-1] - track.times[0]) * stream.time_base)  # but for the last picture
+        _require_duration(container, stream, held, "pictures", limits)
         wanted = evenly_spaced(track.times, limits.frames)
         pictures = [
             _square(frame, side, shorter, limits) for frame in _decoded(container, stream, track, wanted)
@@ -117,14 +118,13 @@ def _track(container: Any, stream: Any, limits: Limits) -> Track:
     return Track(sorted(times), sorted(keys))
 
 
-def _require_duration(container: Any, stream: Any, track: Track, limits: Limits) -> None:
-    held = float((track.times[-1] - track.times[0]) * stream.time_base)
+def _require_duration(container: Any, stream: Any, held: float, what: str, limits: Limits) -> None:
+    """Refuses a track that is too long, or far from what the file says of itself: it may be cut off."""
     stated = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
     if max(held, stated) > limits.max_seconds:
         raise Absent(f"{max(held, stated):.1f} s long, more than {limits.max_seconds:g} s")
-    # the last picture's own length is not in ``held``
     if stated and abs(stated - held) > 1 + 0.1 * stated:
-        raise Absent(f"says that it is {stated:.1f} s long, and holds {held:.1f} s of pictures")
+        raise Absent(f"says that it is {stated:.1f} s long, and holds {held:.1f} s of {what}")
 
 
 def _decoded(container: Any, stream: Any, track: Track, wanted: list[int]) -> Iterator[Any]:
@@ -175,8 +175,9 @@ def waveform(file: BinaryIO, limits: Limits) -> Float[np.ndarray, " sample"]:
                 n_samples += len(parts[-1])
                 if n_samples > most:
                     raise Absent(f"sound of more than {limits.max_seconds:g} s")
-    if not n_samples:
-        raise Absent("its sound track is empty")
+        if not n_samples:
+            raise Absent("its sound track is empty")
+        _require_duration(container, stream, n_samples / SAMPLE_RATE, "sound", limits)
     sound = np.concatenate(parts)
     if not np.isfinite(sound).all():
         raise Absent("damaged: sound that is not finite")

@@ -42,13 +42,14 @@ def prepare(choices: Sequence[EncoderChoice], memory: int) -> None:
         choices: of encoders.
         memory: bytes of address space beyond what the process has now.
     """
-    os.environ["JOBLIB_MULTIPROCESSING"] = "0"  # a library of a library would leave semaphores behind
-    import torch
-
-    torch.set_num_threads(1)
+    os.environ |= {
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "JOBLIB_MULTIPROCESSING": "0",  # a library of a library would leave semaphores behind
+    }
     for choice in choices:
         encoder_of(choice)
-    with suppress(ImportError):  # Windows has no such bound
+    with suppress(ImportError, OSError, ValueError):  # not every system has such a bound
         import resource
 
         bound = _address_space() + memory
@@ -58,12 +59,9 @@ def prepare(choices: Sequence[EncoderChoice], memory: int) -> None:
 
 def _address_space() -> int:
     """Bytes of it that this process has."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return 8 << 30
     import resource
 
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * resource.getpagesize()
 
 

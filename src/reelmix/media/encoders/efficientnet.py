@@ -57,7 +57,7 @@ class EfficientNetLite0:
         )
 
     def encode(
-        self, inputs: Sequence[UInt8[np.ndarray, "frame side side 3"]]
+        self, inputs: Sequence[UInt8[np.ndarray, "_frame side side 3"]]
     ) -> list[Float[np.ndarray, " 1280"] | Absent]:
         """A vector for each clip."""
         from reelmix.media.encoders.resnet import DEVIATION, MEAN, mean_over_pictures

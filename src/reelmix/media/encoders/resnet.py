@@ -56,7 +56,7 @@ class ResNet50:
         )
 
     def encode(
-        self, inputs: Sequence[UInt8[np.ndarray, "frame side side 3"]]
+        self, inputs: Sequence[UInt8[np.ndarray, "_frame side side 3"]]
     ) -> list[Float[np.ndarray, " 2048"] | Absent]:
         """A vector for each clip."""
         return mean_over_pictures(self.network, inputs, MEAN, DEVIATION)
@@ -64,7 +64,7 @@ class ResNet50:
 
 def mean_over_pictures(
     network: Callable[[torch.Tensor], torch.Tensor],
-    clips: Sequence[UInt8[np.ndarray, "frame side side 3"]],
+    clips: Sequence[UInt8[np.ndarray, "_frame side side 3"]],
     mean: Sequence[float],
     deviation: Sequence[float],
 ) -> list[Float[np.ndarray, " size"] | Absent]:

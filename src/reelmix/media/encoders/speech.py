@@ -61,7 +61,7 @@ class SpeechEmbedding:
         )
 
     def encode(
-        self, inputs: Sequence[Float[np.ndarray, " sample"]]
+        self, inputs: Sequence[Float[np.ndarray, " _sample"]]
     ) -> list[Float[np.ndarray, " 192"] | Absent]:
         """A vector for each sound."""
         return [self._encode(sound) for sound in inputs]

@@ -66,7 +66,7 @@ class VGGish:
         )
 
     def encode(
-        self, inputs: Sequence[Float[np.ndarray, " sample"]]
+        self, inputs: Sequence[Float[np.ndarray, " _sample"]]
     ) -> list[Float[np.ndarray, " 128"] | Absent]:
         """A vector for each sound."""
         return [self._encode(sound) for sound in inputs]

@@ -52,7 +52,7 @@ def render_sample(
 
     Args:
         world: of which.
-        folder: gets ``clips/<item id>.mp4`` and ``items.csv``.
+        folder: gets ``clips/<item id>.mp4`` (or ``.m4a``) and ``items.csv``.
         workers: processes.
         progress: is told how many have been made, of how many.
 
@@ -69,28 +69,24 @@ def render_sample(
     has = {name: dataset.has(name) for name in dataset.modalities}
     looks, sounds, _ = world.clusters
     ids = dataset.items.ids.to_list()
+    files: list[str | None] = [None] * len(ids)
     clips = []
     for row, identifier in enumerate(ids):
-        if not (has["visual"][row] or has["acoustic"][row]):
+        look = int(looks[row]) if has["visual"][row] else None
+        heard = int(sounds[row]) if has["acoustic"][row] else None
+        if look is None and heard is None:
             continue
-        clips.append(
-            Clip(
-                folder / "clips" / f"{identifier}.mp4",
-                int(looks[row]) if has["visual"][row] else None,
-                int(sounds[row]) if has["acoustic"][row] else None,
-                row,
-            )
-        )
+        files[row] = f"{identifier}.m4a" if look is None else f"{identifier}.mp4"
+        clips.append(Clip(folder / "clips" / str(files[row]), look, heard, row))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for done, made in enumerate(as_completed([pool.submit(render, clip) for clip in clips]), 1):
             made.result()
             progress(done, len(clips))
-    files = {clip.path.stem for clip in clips}
     titles = dataset.item_table["title"].to_list()
     table = pl.DataFrame(
         {
             "item_id": ids,
-            "file": [f"{identifier}.mp4" if identifier in files else None for identifier in ids],
+            "file": files,
             "title": [title if told else None for title, told in zip(titles, has["textual"], strict=True)],
         },
         schema_overrides={"file": pl.String, "title": pl.String},

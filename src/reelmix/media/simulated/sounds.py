@@ -77,7 +77,7 @@ def _fire(rng: np.random.Generator, n: int) -> Wave:
 def _strings(rng: np.random.Generator, n: int) -> Wave:
     root, t = _key(rng, 48, 60), _time(n)
     wave = np.zeros(n)
-    for step in rng.choice([0, 3, 7, 12, 15], 3, replace=False):
+    for step in rng.choice([0, 3, 7, 12, 15], 3, replace=False).tolist():
         for detune in (-0.4, 0, 0.4):
             vibrato = 0.006 * np.sin(2 * np.pi * 5.5 * t + rng.uniform(0, 6))
             phase = np.cumsum((_pitch(root + step) + detune) * (1 + vibrato)) / RATE
@@ -206,7 +206,7 @@ def _melody(
     step = round(RATE * gap * rng.uniform(0.85, 1.15))
     for start in range(0, n, step):
         m = min(round(1.6 * step), n - start)
-        wave[start : start + m] += note(_pitch(key + rng.choice(PENTATONIC)), m)
+        wave[start : start + m] += note(_pitch(key + int(rng.choice(PENTATONIC))), m)
     return wave
 
 
