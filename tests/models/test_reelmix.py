@@ -60,21 +60,22 @@ def as_dense(model, split):
     return DenseReelmix(parameters, interactions, contents, N_USERS, model.config.temperature)
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "seed"),
     [
-        {},
-        {"lookalikes": 0},
-        {"lookalikes": 20},
-        {"emphasis_from": "history"},
-        {"emphasis_from": "none"},
-        {"content": "none"},
-        {"bias": False},
+        ({}, 0),
+        ({}, 1),
+        ({}, 2),
+        ({"lookalikes": 0}, 0),
+        ({"lookalikes": 20}, 1),
+        ({"emphasis_from": "history"}, 2),
+        ({"emphasis_from": "none"}, 0),
+        ({"content": "none"}, 1),
+        ({"bias": False}, 2),
     ],
     ids=str,
 )
-def test_equals_the_dense_reference(seed, settings):
+def test_equals_the_dense_reference(settings, seed):
     split = split_of(labelled_pairs(seed), two_modalities(seed + 1))
     model = new(split, seed, **settings)
     dense = as_dense(model, split)

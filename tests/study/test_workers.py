@@ -229,7 +229,9 @@ def test_what_is_raised_here_is_raised_and_leaves_nobody(error, place):
 
 
 @pytest.mark.parametrize("place", ["tasks", "done"])
-def test_ctrl_c_waits_for_a_record_to_be_whole(place):
+def test_ctrl_c_waits_for_a_record_to_be_whole(place, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what started the tests may ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     whole = []
 
     def heard_within(here):
