@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 
 from reelmix.cli.main import COMMANDS, application, load
 from reelmix.evaluation import EvaluationConfig
+from reelmix.media.limits import Limits
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.settings import Preset, Settings
@@ -106,6 +107,7 @@ All defaults, as such a file:
     for name, floor in FLOORS.items():
         if floor.Config.model_fields:
             yield section(f"the floor {name}, in Python", floor.Config)
+    yield section("Extraction", Limits)
 
 
 def default_toml() -> str:

@@ -57,6 +57,11 @@ class Glutton(Colour):
         return [np.ones((1 << 33,), np.float32)]
 
 
+class Faulty(Colour):
+    def encode(self, inputs):
+        raise ZeroDivisionError("of its own")
+
+
 class Nothing(Colour):
     def encode(self, inputs):
         return [np.zeros(3, np.float32) for _ in inputs]
@@ -69,6 +74,7 @@ letters = toy_encoders:Letters
 sleeper = toy_encoders:Sleeper
 glutton = toy_encoders:Glutton
 nothing = toy_encoders:Nothing
+faulty = toy_encoders:Faulty
 """
 
 

@@ -199,12 +199,32 @@ def test_a_run_that_was_ended_goes_on(tmp_path):
     assert len(read_features(out / "features" / "visual.safetensors").ids) == 6
 
 
+def test_scratched_files_end_no_run(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(clip(tmp_path / "whole.mkv").read_bytes(), np.uint8)
+    other = np.frombuffer(clip(tmp_path / "other.mp4").read_bytes(), np.uint8)
+    for k in range(60):
+        content = (whole if k % 2 else other).copy()
+        content[rng.integers(len(content), size=1 + k)] = rng.integers(256, size=1 + k)
+        (tmp_path / "videos").mkdir(exist_ok=True)
+        content.tofile(tmp_path / "videos" / f"{k}.mp4")
+    found = run(tmp_path / "videos", tmp_path / "out", (LOOK, SOUND), workers=2)
+    log = pl.read_parquet(tmp_path / "out" / "extract.log.parquet")
+    assert len(log) == 120
+    for name in ("visual", "acoustic"):
+        table = read_features(tmp_path / "out" / "features" / f"{name}.safetensors")
+        assert np.isfinite(table.values).all()
+        assert len(table.ids) + sum(found.missing[name].values()) == 60
+        assert 0 < len(table.ids) < 60  # some are whole enough, and some are not
+
+
 @pytest.mark.parametrize(
     ("encoder", "limits", "words"),
     [
         ("sleeper", {"seconds_per_file": 1.0}, "took longer than 1 s"),
         ("glutton", {"memory_per_file": 1 << 28}, "needs more memory than a file may take"),
         ("nothing", {}, "the encoder made nothing of it"),
+        ("faulty", {}, "cannot be read: ZeroDivisionError: of its own"),
     ],
 )
 def test_a_file_cannot_take_the_machine_down(tmp_path, encoder, limits, words):

@@ -94,3 +94,6 @@ def _answer(future: Future[Any], pebble: Any, seconds: float) -> Any:
         code = error.exitcode
         how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit status {code}"
         return Died(f"its reader died ({how})")
+    except Exception as error:  # whatever a file or an encoder does is no reason to end the run
+        first = next(iter(str(error).splitlines()), "")
+        return Died(f"cannot be read: {type(error).__name__}: {first}"[:200])

@@ -20,6 +20,9 @@ SAMPLE_RATE = 16_000
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,wav,mp3,flac,aac,gif"
 """Formats that are opened, by demuxer. None of them names another file or an address, as playlists do."""
 
+COVER = 0x400
+"""Mark of a track that is no film but the cover of a piece of music."""
+
 TAGS = ("title", "description", "comment", "synopsis")
 """What a file may say of itself in words."""
 
@@ -89,8 +92,12 @@ def evenly_spaced(times: list[int], n: int) -> list[int]:
 
 def _video_stream(container: Any) -> Any:
     for stream in container.streams.video:
-        if not int(stream.disposition) & 0x400:  # a cover picture attached to music
-            return stream
+        if int(stream.disposition) & COVER:
+            continue
+        if stream.codec_context is None:
+            raise Absent("its pictures are of a kind that is not known")
+        stream.codec_context.thread_count = 1  # files are read side by side
+        return stream
     raise Absent("no pictures in the file")
 
 
@@ -118,12 +125,14 @@ def _track(container: Any, stream: Any, limits: Limits) -> Track:
     return Track(sorted(times), sorted(keys))
 
 
-def _require_duration(container: Any, stream: Any, held: float, what: str, limits: Limits) -> None:
+def _require_duration(
+    container: Any, stream: Any, held: float, what: str, limits: Limits, slack: float = 1.0
+) -> None:
     """Refuses a track that is too long, or far from what the file says of itself: it may be cut off."""
     stated = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
     if max(held, stated) > limits.max_seconds:
         raise Absent(f"{max(held, stated):.1f} s long, more than {limits.max_seconds:g} s")
-    if stated and abs(stated - held) > 1 + 0.1 * stated:
+    if stated and abs(stated - held) > slack + 0.1 * stated:
         raise Absent(f"says that it is {stated:.1f} s long, and holds {held:.1f} s of {what}")
 
 
@@ -135,12 +144,22 @@ def _decoded(container: Any, stream: Any, track: Track, wanted: list[int]) -> It
         key = max((key for key in track.keys if key <= time), default=track.keys[0])
         if key > at:
             container.seek(key, stream=stream, backward=True)
-            frames = container.decode(stream)
+            frames = _frames(container, stream)
         for frame in frames:
             at = at if frame.pts is None else frame.pts
             if at >= time:
                 yield frame
                 break
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """What a track holds from here on; packets that are damaged are left out, as players do."""
+    av = optional("av", "media")
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            continue
 
 
 def _square(frame: Any, side: int, shorter: int, limits: Limits) -> UInt8[np.ndarray, "side side 3"]:
@@ -165,11 +184,13 @@ def waveform(file: BinaryIO, limits: Limits) -> Float[np.ndarray, " sample"]:
         if not container.streams.audio:
             raise Absent("no sound track in the file")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise Absent("its sound is of a kind that is not known")
         # The channels are averaged here: the resampler would add them with weights of 0.7 each.
         resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
         parts: list[np.ndarray] = []
         n_samples, most = 0, int(limits.max_seconds * SAMPLE_RATE)
-        for frame in _with_end(container.decode(stream)):
+        for frame in _with_end(_frames(container, stream)):
             for piece in resampler.resample(frame):
                 parts.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
                 n_samples += len(parts[-1])
@@ -177,7 +198,7 @@ def waveform(file: BinaryIO, limits: Limits) -> Float[np.ndarray, " sample"]:
                     raise Absent(f"sound of more than {limits.max_seconds:g} s")
         if not n_samples:
             raise Absent("its sound track is empty")
-        _require_duration(container, stream, n_samples / SAMPLE_RATE, "sound", limits)
+        _require_duration(container, stream, n_samples / SAMPLE_RATE, "sound", limits, slack=0.25)
     sound = np.concatenate(parts)
     if not np.isfinite(sound).all():
         raise Absent("damaged: sound that is not finite")
