@@ -1,14 +1,11 @@
-"""The simulated sample as clips: what was planted is in what encoders see, hear and read."""
+"""The simulated sample as clips: what each looks and sounds like."""
 
 import av
 import numpy as np
 import pytest
 
-from reelmix.cli.demo import _filmed
-from reelmix.data.sample import sample
 from reelmix.data.sample_words import LOOKS, SOUNDS
 from reelmix.media.simulated.clips import Clip, render
-from reelmix.media.simulated.filmed import planted_structure
 from reelmix.media.simulated.looks import pictures
 from reelmix.media.simulated.sounds import RATE, sound
 
@@ -41,18 +38,3 @@ def test_a_clip_has_the_tracks_it_should(tmp_path):
     render(Clip(tmp_path / "heard.m4a", None, 2, 7))
     with av.open(tmp_path / "heard.m4a") as file:
         assert (len(file.streams.video), len(file.streams.audio)) == (0, 1)
-
-
-def test_what_was_planted_is_found_again(tmp_path, capsys):
-    world = sample(n_users=60, n_items=72)
-    dataset = _filmed(world, tmp_path)
-    said = capsys.readouterr().out
-    for name, planted in planted_structure(world, dataset).items():
-        assert planted.share > 5 * planted.chance, name
-        assert f"{name}: {planted.share:.0%} of nearest neighbours share the planted" in said
-        np.testing.assert_array_equal(dataset.has(name), world.dataset.has(name))
-    assert dataset.card.simulated
-    assert dataset.features["visual"].encoder.startswith("efficientnet-lite0 ")
-    files = dataset.item_table["media"].drop_nulls().to_list()
-    assert all((tmp_path / "clips" / name).is_file() for name in files)
-    assert "is decoding" in said

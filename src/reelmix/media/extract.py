@@ -18,6 +18,7 @@ from reelmix.data.formats._ids import IdColumn, settle
 from reelmix.data.formats._rows import is_text, read_rows
 from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import DataError, StorageError
+from reelmix.extras import optional
 from reelmix.files import digest, make_folder, replacing, require_file, require_folder, write_atomic
 from reelmix.media.encoder import Modality, Provenance, make_encoder, versions
 from reelmix.media.folder import fingerprint, media_files, subtitle_files
@@ -113,6 +114,8 @@ def extract(
         ConfigError: an encoder is unknown, or lacks a package or weights.
     """
     started, limits = time.monotonic(), limits or Limits()
+    for package in ("av", "pebble"):
+        optional(package, "media")  # now, and not in another process
     require_folder(folder, "the folder of videos")
     items = _items(folder, table)
     _require_ours(out)
