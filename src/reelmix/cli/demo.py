@@ -103,6 +103,7 @@ def _filmed(world: Sample, folder: Path) -> Dataset:
     from reelmix.media.simulated.filmed import filmed, planted_structure
 
     workers = os.cpu_count() or 1
+    say(f"making {world.dataset.n_items:,} micro-videos as clips, and reading them: some minutes")
     with ExtractionProgress() as progress:
         render_sample(world, folder, workers=workers, progress=lambda *done: progress("clips", *done))
         limits = Limits(frames=FRAMES)
