@@ -20,7 +20,7 @@ from reelmix.data.vocabulary import UserOrItemId, Vocabulary
 from reelmix.errors import DataError, StorageError
 from reelmix.extras import optional
 from reelmix.files import digest, make_folder, replacing, require_file, require_folder, write_atomic
-from reelmix.media.encoder import Modality, Provenance, make_encoder, versions
+from reelmix.media.encoder import Encoder, Modality, Provenance, make_encoder, versions
 from reelmix.media.folder import fingerprint, media_files, subtitle_files
 from reelmix.media.ledger import Found, Ledger
 from reelmix.media.limits import Limits
@@ -119,14 +119,16 @@ def extract(
     require_folder(folder, "the folder of videos")
     items = _items(folder, table)
     _require_ours(out)
-    provenance: dict[Modality, Provenance] = {
-        one.modality: make_encoder(one.name, one.modality, one.weights).provenance for one in encoders
+    made: dict[Modality, Encoder] = {
+        one.modality: make_encoder(one.name, one.modality, one.weights) for one in encoders
     }
+    provenance: dict[Modality, Provenance] = {name: encoder.provenance for name, encoder in made.items()}
     make_folder(out / "features")
     ledger = Ledger(out / LEDGER)
     try:
         work = _Work(folder, limits, workers or os.cpu_count() or 1, ledger, progress or (lambda *_: None))
         for choice in encoders:
+            work.whole |= choice.modality == "textual" and made["textual"].whole
             work.marks[choice.modality] = digest(
                 str(asdict(provenance[choice.modality])), limits.model_dump_json(), *versions("av").values()
             )
@@ -149,6 +151,7 @@ class _Work:
         self.folder, self.limits, self.workers, self.ledger = folder, limits, workers, ledger
         self.progress = progress
         self.marks: dict[Modality, str] = {}
+        self.whole = False
         self.extraction = Extraction()
 
     def all(
@@ -204,7 +207,6 @@ class _Work:
     def _texts(
         self, items: Sequence[Item], of_files: Mapping[str, Found], choice: EncoderChoice
     ) -> dict[UserOrItemId, Found]:
-        whole = make_encoder(choice.name, choice.modality, choice.weights).whole
         result: dict[UserOrItemId, Found] = {}
         todo: list[tuple[UserOrItemId, str, str]] = []
         for item in items:
@@ -215,12 +217,12 @@ class _Work:
                 result[item.id] = Found(reason=told.reason)
                 continue
             mark = digest(text, self.marks["textual"])
-            known = None if whole else self.ledger.get(f"item {item.id}", "text", mark)
+            known = None if self.whole else self.ledger.get(f"item {item.id}", "text", mark)
             if known is None:
                 todo.append((item.id, text[: self.limits.letters], mark))
             else:
                 result[item.id] = known
-        size = len(todo) if whole else TEXTS
+        size = len(todo) if self.whole else TEXTS
         chunks = [todo[start : start + size] for start in range(0, len(todo), size or 1)]
         tasks = [
             Task(place, write_out, (choice, [text for _, text, _ in chunk]))
@@ -231,7 +233,7 @@ class _Work:
             each = [found] * len(chunk) if isinstance(found, Found) else found
             for (identifier, _, mark), one in zip(chunk, each, strict=True):
                 result[identifier] = one
-                if not whole:
+                if not self.whole:
                     self.ledger.put(f"item {identifier}", "text", mark, one)
         return result
 

@@ -17,7 +17,9 @@ from reelmix.media.limits import Absent
 
 PUBLISHED = {"0676ba61": "ImageNet, version 1", "11ad3fa6": "ImageNet, version 2"}
 ADDRESS = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
-BATCH = 16
+BATCH = 4
+"""Pictures at a time. On a core, eight take a third longer each than four: they do not fit its cache."""
+
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the pictures that it was trained on: red, green, blue."""
 
