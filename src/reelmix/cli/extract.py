@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from reelmix.cli.terminal import console, count, duration, say
@@ -98,7 +98,7 @@ class ExtractionProgress:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> ExtractionProgress:
         """Begins to draw."""
@@ -113,7 +113,7 @@ class ExtractionProgress:
         """Notes how much has been done."""
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[what], completed=done)  # type: ignore[arg-type]
+        self._bars.update(self._tasks[what], completed=done)
 
 
 def show_extraction(found: Extraction, workers: int) -> None:

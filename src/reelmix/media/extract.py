@@ -8,53 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-import tomli_w
-
-from reelmix.data.feature_files import write_features
-from reelmix.data.features import DenseFeatures
-from reelmix.data.formats._ids import IdColumn, settle
-from reelmix.data.formats._rows import is_text, read_rows
-from reelmix.data.vocabulary import UserOrItemId, Vocabulary
-from reelmix.errors import DataError, StorageError
+from reelmix.data.vocabulary import UserOrItemId
+from reelmix.errors import StorageError
 from reelmix.extras import optional
-from reelmix.files import digest, make_folder, replacing, require_file, require_folder, write_atomic
+from reelmix.files import digest, make_folder, require_folder
 from reelmix.media.encoder import Encoder, Modality, Provenance, make_encoder, versions
-from reelmix.media.folder import fingerprint, media_files, subtitle_files
+from reelmix.media.folder import fingerprint, subtitle_files
+from reelmix.media.items import Item, items_of
 from reelmix.media.ledger import Found, Ledger
 from reelmix.media.limits import Limits
+from reelmix.media.output import write_extracted
 from reelmix.media.pool import Died, Task, run_tasks
 from reelmix.media.worker import EncoderChoice, look, prepare, read, write_out
 
 LEDGER = "extract.sqlite"
-CARD = "extract.toml"
-LOG = "extract.log.parquet"
 TEXTS = 32
 """Texts that are encoded in one task."""
-
-COLUMNS = {
-    "item_id": ("item_id",),
-    "file": ("file", "media", "path"),
-    "title": ("title",),
-    "description": ("description",),
-}
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item and where its content is.
-
-    Attributes:
-        id: the caller's own.
-        file: path within the folder; None if it has none.
-        title, description: in words, if there are any.
-    """
-
-    id: UserOrItemId
-    file: str | None
-    title: str | None = None
-    description: str | None = None
 
 
 @dataclass
@@ -117,7 +86,7 @@ def extract(
     for package in ("av", "pebble"):
         optional(package, "media")  # now, and not in another process
     require_folder(folder, "the folder of videos")
-    items = _items(folder, table)
+    items = items_of(folder, table)
     _require_ours(out)
     made: dict[Modality, Encoder] = {
         one.modality: make_encoder(one.name, one.modality, one.weights) for one in encoders
@@ -135,7 +104,7 @@ def extract(
         found = work.all(items, encoders)
     finally:
         ledger.close()
-    _write(out, items, found, provenance, limits)
+    write_extracted(out, items, found, provenance, limits)
     work.extraction.items = len(items)
     work.extraction.missing = {name: _reasons(results.values()) for name, results in found.items()}
     work.extraction.seconds = time.monotonic() - started
@@ -259,38 +228,6 @@ class _Work:
             self.progress(what, done, len(tasks))
 
 
-def _items(folder: Path, table: Path | None) -> list[Item]:
-    if table is None:
-        names = media_files(folder)
-        if not names:
-            raise DataError(
-                expected="videos or sounds",
-                found="none",
-                where=str(folder),
-                fix="Name the folder that holds the files, or give --items.",
-            )
-        ids = [name.rpartition(".")[0] for name in names]
-        if len(set(ids)) < len(ids):  # clip.mp4 and clip.webm
-            ids = names
-        (settled,) = settle("item", [IdColumn(pl.Series(ids), str(folder), text=True)])
-        return [Item(identifier, name) for identifier, name in zip(settled.to_list(), names, strict=True)]
-    require_file(table, "a table of items")
-    rows = read_rows(table, COLUMNS, {}, ["item_id", "file"])
-    (ids,) = settle("item", [IdColumn(rows["item_id"], f"{table}, column item_id", is_text(table))])
-    if ids.n_unique() < len(ids):
-        raise DataError(
-            expected="every item once",
-            found=f"{ids.filter(ids.is_duplicated())[0]!r} twice",
-            where=str(table),
-            fix="Leave one of the rows out.",
-        )
-    columns = [
-        rows[name].cast(pl.String).to_list() if name in rows.columns else [None] * len(rows)
-        for name in ("file", "title", "description")
-    ]
-    return [Item(*row) for row in zip(ids.to_list(), *columns, strict=True)]
-
-
 def _require_ours(out: Path) -> None:
     """Refuses a folder that holds something else."""
     if out.is_dir() and any(out.iterdir()) and not (out / LEDGER).is_file():
@@ -300,63 +237,6 @@ def _require_ours(out: Path) -> None:
             where=str(out),
             fix="Choose another folder.",
         )
-
-
-def _write(
-    out: Path,
-    items: Sequence[Item],
-    found: Mapping[Modality, Mapping[UserOrItemId, Found]],
-    provenance: Mapping[Modality, Provenance],
-    limits: Limits,
-) -> None:
-    vocabulary = Vocabulary.of([item.id for item in items], "item")
-    table = pl.DataFrame(
-        {
-            "item_id": [item.id for item in items],
-            "title": [item.title for item in items],
-            "media": [item.file for item in items],
-        },
-        schema_overrides={"title": pl.String, "media": pl.String},
-    )
-    if table["title"].null_count() == len(table):
-        table = table.drop("title")
-    with replacing(out / "items.parquet") as path:
-        table.write_parquet(path)
-    card: dict[str, object] = {"items": len(items), "limits": limits.model_dump(), "features": {}}
-    for modality, results in found.items():
-        has = [row for row, name in enumerate(vocabulary.ids.to_list()) if results[name].vector is not None]
-        path = out / "features" / f"{modality}.safetensors"
-        about = asdict(provenance[modality]) | {"items": len(has)}
-        if has:
-            values = np.stack([results[name].vector for name in vocabulary.take(has)])  # type: ignore[misc]
-            about["size"] = values.shape[1]
-            dense = DenseFeatures(np.asarray(has, np.int32), values, encoder=str(provenance[modality]))
-            write_features(path, dense, vocabulary)
-        else:
-            path.unlink(missing_ok=True)
-        card["features"][modality] = about  # type: ignore[index]
-    write_atomic(out / CARD, tomli_w.dumps(card))
-    with replacing(out / LOG) as path:
-        _log(items, found).write_parquet(path)
-
-
-def _log(items: Sequence[Item], found: Mapping[Modality, Mapping[UserOrItemId, Found]]) -> pl.DataFrame:
-    rows = [
-        (item.id, item.file, modality, results[item.id])
-        for item in items
-        for modality, results in found.items()
-    ]
-    return pl.DataFrame(
-        {
-            "item_id": [row[0] for row in rows],
-            "file": [row[1] for row in rows],
-            "modality": [row[2] for row in rows],
-            "missing_because": [row[3].reason for row in rows],
-            "decoding_seconds": [row[3].decoding for row in rows],
-            "encoding_seconds": [row[3].encoding for row in rows],
-        },
-        schema_overrides={"file": pl.String, "missing_because": pl.String},
-    )
 
 
 def _reasons(results: Iterable[Found]) -> dict[str, int]:
