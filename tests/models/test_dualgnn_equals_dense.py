@@ -15,7 +15,7 @@ from small_worlds import assert_close, away_from_the_start, batch_of, interactio
 from reelmix.data import DenseFeatures, Split
 from reelmix.models import DualGNN
 
-pytestmark = [pytest.mark.usefixtures("double_precision"), pytest.mark.no_cover]
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def with_identity_sizes(split: Split) -> Split:

@@ -7,8 +7,6 @@ from small_worlds import N_ITEMS, N_USERS, embedded, moved_world, world
 from test_behaviour import batch_of, new
 from test_missing_strategies import MULTIMODAL, WAYS, with_words
 
-pytestmark = pytest.mark.no_cover  # it would take a third of the time of so many small worlds
-
 
 @pytest.fixture(
     params=[(name, way, 0.4) for name in MULTIMODAL for way in WAYS]

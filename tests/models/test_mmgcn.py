@@ -34,7 +34,6 @@ from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
 from reelmix.models import MMGCN
 
-pytestmark = pytest.mark.no_cover  # it would take a third of the time of so many small worlds
 
 D = 3
 BARE = 1  # the item without any modality

@@ -27,8 +27,7 @@ from reelmix.models import Reelmix
 from reelmix.models.losses import sampled_softmax
 
 HELD_OUT = [(0, 3, "validation"), (1, 3, "test")]
-# coverage would take a third of the time of the dense reference
-pytestmark = [pytest.mark.usefixtures("double_precision"), pytest.mark.no_cover]
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def new(split, seed=0, **settings):

@@ -14,7 +14,6 @@ from reelmix.models import DualGNN, LightGCN
 from reelmix.recommender import Recommender, explain
 from reelmix.recommender.fit import fit
 
-pytestmark = pytest.mark.no_cover  # it would take a third of the time of so many small worlds
 
 K = 3
 
