@@ -34,7 +34,6 @@ from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
 from reelmix.models import MMGCN
 
-
 D = 3
 BARE = 1  # the item without any modality
 TRIPLES = [(0, 1, 3), (4, 0, 10), (4, 0, 10), (6, 5, 2), (3, 7, 0), (8, 4, BARE)]

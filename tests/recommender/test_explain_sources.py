@@ -14,7 +14,6 @@ from reelmix.models import DualGNN, LightGCN
 from reelmix.recommender import Recommender, explain
 from reelmix.recommender.fit import fit
 
-
 K = 3
 
 
