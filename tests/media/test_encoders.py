@@ -23,8 +23,8 @@ def drawn(network, seed=0):
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
-            scale = 1.0 if "running_var" in name else 0.05
-            tensor.copy_(scale * torch.rand(tensor.shape, generator=generator) + (0.5 if scale == 1.0 else 0))
+            chance = torch.rand(tensor.shape, generator=generator)
+            tensor.copy_(0.5 + chance if "running_var" in name else 0.1 * (chance - 0.5))
     return network.eval()
 
 
