@@ -80,6 +80,18 @@ def test_without_the_extra(mistaken, monkeypatch):
     )
 
 
+def test_the_explorer_is_opened_where_it_is(reelmix, run_folder, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    done = reelmix("serve", run_folder, "--port", "0", "--open")
+    assert done.status == 0, done.err
+    assert f"explorer and API: {opened[0]}  (Ctrl-C ends it)" in done.out
+    assert len(opened) == 1
+    assert reelmix("serve", run_folder, "--port", "0").status == 0
+    assert len(opened) == 1
+
+
 def test_ipv6_is_written_in_brackets():
     from reelmix.server.config import ServerConfig
 

@@ -235,6 +235,14 @@ def test_a_file_cannot_take_the_machine_down(tmp_path, encoder, limits, words):
     assert not (out / "features" / "visual.safetensors").exists()
 
 
+def test_large_pictures_are_not_decoded(tmp_path):
+    clip(tmp_path / "videos" / "large.mp4", seconds=0.3, size=(4000, 2400), sound=False)
+    clip(tmp_path / "videos" / "small.mp4")
+    out = tmp_path / "out"
+    run(tmp_path / "videos", out, (LOOK,), limits={"memory_per_file": 1 << 28})
+    assert reasons(out) == {("large", "visual"): "pictures of 4000 x 2400, more than 8912896 pixels"}
+
+
 def test_a_process_that_dies_costs_its_own_alone(tmp_path):
     table = tmp_path / "items.csv"
     rows = [f"{k},,{'bomb' if k == 40 else 'fine words'}" for k in range(70)]

@@ -29,8 +29,9 @@ class Limits(Settings):
     seconds_per_file: float = Field(default=120.0, gt=0)
     """Wall-clock time for one modality of one file; after it the process is killed."""
 
-    memory_per_file: int = Field(default=2 * 2**30, ge=2**26)
-    """Bytes of address space that a process may take beyond what it has with its encoder loaded."""
+    memory_per_file: int = Field(default=2 * 2**30, ge=2**28)
+    """Bytes of address space that a process may take beyond what it has with its encoder loaded; its own
+    threads need some of it."""
 
 
 class Absent(Exception):  # noqa: N818  no error: what an item lacks, and why
