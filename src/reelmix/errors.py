@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
 
 
 class ReelmixError(Exception):
@@ -21,6 +22,11 @@ class ReelmixError(Exception):
         place = f"{where}: " if where else ""
         advice = f" {fix}" if fix else ""
         super().__init__(f"{place}expected {expected}, found {found}.{advice}")
+
+    def __reduce__(self) -> tuple[partial[ReelmixError], tuple[()]]:
+        """Errors go from one process to another whole."""
+        said = {"expected": self.expected, "found": self.found, "where": self.where, "fix": self.fix}
+        return partial(type(self), **said), ()
 
 
 class DataError(ReelmixError):

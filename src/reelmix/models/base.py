@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from reelmix.data import Split
+from reelmix.models.columns import Columns, columns_mix
 from reelmix.settings import ModelSettings, Settings
 
 
@@ -25,6 +26,12 @@ class Batch(NamedTuple):
     negatives: Int[Tensor, " triple"]
     rng: int = 0
     """Seed of whatever else a model leaves to chance on this batch."""
+    whole: Batch | None = None
+    """The batch that this one is a share of; None where it is whole."""
+
+    def sample(self, n: int) -> Int[Tensor, " candidate"]:
+        """The first ``n`` negatives of the whole batch: one sample of items for all of its shares."""
+        return (self.whole or self).negatives[:n]
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,24 @@ class Model(Configured, nn.Module, ABC):
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters."""
 
+    columns = Columns()
+    """How this model's columns meet those that others hold; by default it holds all."""
+
     @abstractmethod
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """The objective on a batch, to be minimised."""
+        """The objective on a batch, to be minimised.
+
+        Of a share of a batch: such that the shares' losses, each times its part of the whole's triples, add
+        up to the loss of the whole.
+        """
+
+    def column_axes(self) -> Mapping[str, int]:
+        """The axis of the columns of every parameter and buffer that has them, once the model is built.
+
+        Raises:
+            ConfigError: columns mix before the scores, so that none can be held apart.
+        """
+        raise columns_mix(f"model {self.name!r}, whose columns mix", "Train dualgnn or lightgcn")
 
     def induction(self) -> Induction | None:
         """What new users need; None for a model that knows only the users of its training."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.errors import ConfigError
 from reelmix.graph import SparseMatrix
 from reelmix.models.base import Batch, xavier
+from reelmix.models.columns import columns_mix
 from reelmix.models.losses import squared_norm_of_rows
 
 ContentMap = Literal["pca", "identity", "linear", "mlp"]
@@ -26,6 +28,8 @@ class Content(nn.Module, ABC):
     """The content vectors of one modality. Rows of items that lack it are zero, and no model reads them."""
 
     trained = True
+    column_axes: ClassVar[Mapping[str, int]] = {}
+    """The axis over d of each table that has one."""
     unit = False
     """Whether every vector is scaled to length 1."""
 
@@ -72,6 +76,7 @@ class FixedContent(Content):
     """Vectors that stay as they are during training."""
 
     trained = False
+    column_axes = {"vectors": 1}  # noqa: RUF012
 
     def __init__(self, vectors: Float[np.ndarray, "present dim"], rows: np.ndarray, n_items: int) -> None:
         super().__init__(rows, n_items)
@@ -89,6 +94,8 @@ class PrincipalContent(FixedContent):
     A modality with fewer features than d fills the remaining dimensions with zeros. What a new item, or one
     that was filled in, needs to be brought to the same space is kept with the weights.
     """
+
+    column_axes = {"vectors": 1, "components": 0}  # noqa: RUF012
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
         centred, mean, _ = _centred(features)
@@ -121,6 +128,8 @@ class TrainedMap(Content):
 
 class LinearContent(TrainedMap):
     """``W f + b``, trained; or ``W f`` alone."""
+
+    column_axes = {"weight": 0, "bias": 0}  # noqa: RUF012
 
     def __init__(
         self,
@@ -161,6 +170,8 @@ class MlpContent(TrainedMap):
 
 class BagContent(Content):
     """The mean of an item's trained token embeddings (TikTok's published text)."""
+
+    column_axes = {"tokens": 1}  # noqa: RUF012
 
     def __init__(
         self, features: BagFeatures, n_items: int, embedding_size: int, rng: torch.Generator
@@ -229,6 +240,23 @@ class Contents(nn.ModuleDict):
     def each(self) -> list[Content]:
         """The modalities' contents, in the dataset's order."""
         return [cast(Content, content) for content in self.values()]
+
+    def column_axes(self) -> Mapping[str, int]:
+        """The axis over d of every table; see :meth:`Model.column_axes`.
+
+        Raises:
+            ConfigError: an mlp, or vectors that are scaled to length 1: columns mix.
+        """
+        axes = {"zeros": 1}
+        for key, content in self.items():
+            assert isinstance(content, Content)
+            if isinstance(content, MlpContent):
+                raise columns_mix("content 'mlp'", "Set content = pca")
+            if content.unit:
+                raise columns_mix("content at length 1", "Set unit_content = false")
+            own = {name: axis for name, axis in content.column_axes.items() if hasattr(content, name)}
+            axes |= {f"{key}.{name}": axis for name, axis in own.items()}
+        return axes
 
     def vectors(self, *, trained: bool | None = None) -> Float[Tensor, "item modality dim"]:
         """The content vectors, with zeros for the modalities whose content is not (or is) trained."""

@@ -26,10 +26,11 @@ from reelmix.models.base import (
     xavier,
     xavier_tables,
 )
+from reelmix.models.columns import columns_mix
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import squared_norm_of_rows
-from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, require_bpr, scored
 from reelmix.models.propagation import ModalityPropagation
 from reelmix.settings import Preset
 
@@ -255,7 +256,7 @@ class DualGNN(Model):
         chosen = functional.embedding(batch.users, fused)
         if self.config.user_layers:  # the last layer is needed for the users of the batch alone
             chosen = self.user_graph.rows(batch.users, fused).add_(chosen)
-        objective = ranking_loss(self.config, chosen, items.sum(dim=1), batch)
+        objective = ranking_loss(self.config, chosen, items.sum(dim=1), batch, columns=self.columns)
         return (
             objective + 0.5 * self.config.reg * self._squared_norm(batch, shown)
             if self.config.reg
@@ -296,14 +297,31 @@ class DualGNN(Model):
 
     def _emphasis(self) -> Float[Tensor, "_ modality"]:
         if self.config.emphasis == "learned":
-            return self.alpha
+            return self.columns.shared(self.alpha)
         m = len(self.modalities)
         return self.preference.new_full((1, m), 1 / m)
 
     def _squared_norm(self, batch: Batch, shown: Bool[Tensor, "item modality"] | None) -> Float[Tensor, ""]:
         """Squared norm of the parameters that a triple uses, averaged over the batch."""
-        users = [self.preference, *([self.alpha] if self.config.emphasis == "learned" else [])]
-        total = squared_norm_of_rows(users, [self._item_id(shown)] if self.config.item_ids else [], batch)
+        items = [self._item_id(shown)] if self.config.item_ids else []
+        total = squared_norm_of_rows([self.preference], items, batch)
+        total = self.columns.summed(total + self.content.squared_norm(batch, shown))
+        if self.config.emphasis == "learned":
+            total = total + squared_norm_of_rows([self.alpha], [], batch)
         if self.config.construction == "concatenation":
             total = total + self.fusion.weight.square().sum() + self.fusion.bias.square().sum()
-        return total + self.content.squared_norm(batch, shown)
+        return total
+
+    def column_axes(self) -> Mapping[str, int]:
+        """See :meth:`Model.column_axes`; alpha is one for all columns, and is held whole.
+
+        Raises:
+            ConfigError: softmax, concatenation, content by an mlp or at length 1: columns mix.
+        """
+        require_bpr(self.config)
+        if self.config.construction == "concatenation":
+            raise columns_mix("construction 'concatenation'", "Set construction = sum")
+        axes = {"preference": 2, "fixed_users": 2, "fixed_items": 2}
+        if self.config.item_ids:
+            axes["item_id"] = 2
+        return axes | {f"content.{name}": axis for name, axis in self.content.column_axes().items()}

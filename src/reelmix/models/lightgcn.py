@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import torch
@@ -14,7 +15,7 @@ from reelmix.data import Split
 from reelmix.graph import SparseMatrix, normalised
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier
 from reelmix.models.losses import squared_norm_of_rows
-from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
+from reelmix.models.objective import ObjectiveSettings, ranking_loss, require_bpr, scored
 
 
 class LightGCNConfig(ObjectiveSettings):
@@ -77,10 +78,16 @@ class LightGCN(Model):
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR, or softmax, plus ``reg / 2`` times the squared norm of a triple's layer-0 vectors (mean)."""
-        penalty = squared_norm_of_rows([self.user], [self.item], batch)
+        penalty = self.columns.summed(squared_norm_of_rows([self.user], [self.item], batch))
         users, items = self._vectors()
-        objective = ranking_loss(self.config, functional.embedding(batch.users, users), items, batch)
+        chosen = functional.embedding(batch.users, users)
+        objective = ranking_loss(self.config, chosen, items, batch, columns=self.columns)
         return objective + 0.5 * self.config.reg * penalty
+
+    def column_axes(self) -> Mapping[str, int]:
+        """See :meth:`Model.column_axes`; propagation keeps columns apart."""
+        require_bpr(self.config)
+        return {"user": 1, "item": 1}
 
     def _vectors(self) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"]]:
         user, item = self.user, self.item

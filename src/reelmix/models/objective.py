@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from reelmix.models.base import Batch, Embeddings
+from reelmix.models.columns import Columns, columns_mix
 from reelmix.models.losses import bpr, sampled_softmax
 from reelmix.settings import ModelSettings
 
 Loss = Literal["bpr", "softmax"]
+WHOLE = Columns()
 
 
 class ObjectiveSettings(ModelSettings):
@@ -38,6 +41,7 @@ def ranking_loss(
     items: Float[Tensor, "item dim"],
     batch: Batch,
     n_items: int | None = None,
+    columns: Columns = WHOLE,
 ) -> Float[Tensor, ""]:
     """The loss of a batch.
 
@@ -47,12 +51,14 @@ def ranking_loss(
         items: those of all items, or of as many as the batch has rows of.
         batch: the triples; for softmax, the first ``candidates`` of their negatives are the sample.
         n_items: how many items there are, if not these alone.
+        columns: which columns the vectors have; bpr alone can do with some.
     """
     positives = functional.embedding(batch.positives, items)
     if config.loss == "bpr":
         negatives = functional.embedding(batch.negatives, items)
-        return bpr((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
-    chosen = batch.negatives[: config.candidates]
+        scores = columns.summed(torch.stack([(users * positives).sum(dim=1), (users * negatives).sum(dim=1)]))
+        return bpr(scores[0], scores[1])
+    chosen = batch.sample(config.candidates)
     others = functional.embedding(chosen, items)
     losses = sampled_softmax(
         functional.normalize(users) / config.temperature,
@@ -62,6 +68,12 @@ def ranking_loss(
         len(items) if n_items is None else n_items,
     )
     return losses.mean()
+
+
+def require_bpr(config: ObjectiveSettings) -> None:
+    """Refuses to hold a model in parts whose loss needs the lengths of whole vectors."""
+    if config.loss != "bpr":
+        raise columns_mix(f"loss {config.loss!r}, by cosines of whole vectors", "Set loss = bpr")
 
 
 def same(candidates: Tensor, positives: Tensor) -> Tensor:

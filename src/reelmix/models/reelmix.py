@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -225,7 +225,7 @@ class Reelmix(Model):
         who watched nothing else have no evidence left, and do not count.
         """
         layers = self._layers(self._dropped(self._layer0(), batch.rng))
-        users, positives, chosen = batch.users, batch.positives, batch.negatives[: self.config.candidates]
+        users, positives, chosen = batch.users, batch.positives, batch.sample(self.config.candidates)
         if self.config.leave_out:
             tastes = self._left_out(layers, users, positives)
         else:
@@ -239,8 +239,13 @@ class Reelmix(Model):
         others = _beside(others, self._bias()[chosen])
         taken = same(chosen, positives) | (self.watchers[chosen] == 0)
         losses = sampled_softmax(tastes, found, others, taken, self.n_watched)
-        counted = self.watched[users] > int(self.config.leave_out)
-        return (losses * counted).sum() / counted.sum().clamp(min=1)
+        counted = self._counted(batch)
+        mean = (losses * counted).sum() / counted.sum().clamp(min=1)
+        if batch.whole is None:
+            return mean
+        # the whole's mean is over those that count, which are not spread evenly over the shares
+        share = counted.sum() / self._counted(batch.whole).sum().clamp(min=1)
+        return mean * share * len(batch.whole.users) / len(users)
 
     def _left_out(
         self, layers: Layers, users: Int[Tensor, " triple"], items: Int[Tensor, " triple"]
@@ -250,6 +255,10 @@ class Reelmix(Model):
         heard = functional.embedding(users, self.history(passes.flatten(1)))
         heard = heard - functional.embedding(items, passes.flatten(1))
         return self._weighed(heard.unflatten(1, passes.shape[1:]), users, items)
+
+    def _counted(self, batch: Batch) -> Bool[Tensor, " triple"]:
+        """Whose user has evidence left without the triple's own item."""
+        return self.watched[batch.users] > int(self.config.leave_out)
 
     def induction(self) -> Induction:
         """What vectors of users are made of, new ones and those of training; see :meth:`Model.induction`."""

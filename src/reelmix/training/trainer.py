@@ -16,10 +16,11 @@ from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError, DataError
-from reelmix.models.base import Batch, Model
+from reelmix.models.base import Batch, Embeddings, Model
 from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
 from reelmix.training.config import TrainingConfig
 from reelmix.training.negatives import NegativeSampler
+from reelmix.training.team import Team
 
 Ending = Literal["early stopping", "all epochs", "interrupted"]
 CHECKPOINT_SECONDS = 5.0
@@ -77,6 +78,7 @@ class Trainer:
         rng: seed of shuffling and negative sampling.
         progress: is told how it goes.
         device: where to compute, as torch names it.
+        team: the processes that train together; None for this one alone.
     """
 
     def __init__(
@@ -84,14 +86,17 @@ class Trainer:
         model: Model,
         split: Split,
         *,
-        validate: Callable[[Model], float],
+        validate: Callable[[Model | Embeddings], float],
         config: TrainingConfig,
         rng: int = 0,
         progress: Progress | None = None,
         device: str = "cpu",
+        team: Team | None = None,
     ) -> None:
+        self.team = team or Team()
+        self.team.settle(model)
         self.model, self.validate, self.config, self.rng = model.to(device), validate, config, rng
-        self.progress, self.device = progress, device
+        self.progress, self.device = progress if self.team.leads else None, device
         self.sampler = NegativeSampler(split.matrix("train"))
         # a user who has interacted with everything has no triple
         usable = self.sampler.unobserved[split.train.users] > 0
@@ -121,7 +126,7 @@ class Trainer:
                 started = time.perf_counter()
                 loss = self._train_epoch(state.epoch + 1)
                 with self._averaged():
-                    metric, validated = self.validate(self.model), self._weights()
+                    metric, validated = self.team.judge(self.validate, self.model), self._weights()
                 seconds = time.perf_counter() - started
                 state = self._after_epoch(state, Epoch(state.epoch + 1, loss, metric, seconds), validated)
                 if self.progress:
@@ -132,20 +137,26 @@ class Trainer:
                     write_checkpoint(checkpointing.path, state, checkpointing.identity)
                     written = time.monotonic()
         except KeyboardInterrupt:
+            if self.team.size > 1:  # the others are not to be waited for: a checkpoint is what is left
+                raise
             ending = "interrupted"
             if checkpointing:
                 write_checkpoint(checkpointing.path, state, checkpointing.identity)
-        self.model.load_state_dict(state.best_weights)
+        if self.team.whole:
+            self.model.load_state_dict(state.best_weights)
         self.model.eval()  # an epoch that was given up leaves it in training
         if self.progress:
             self.progress.end(ending, state)
         return state, ending
 
     def _first_state(self, checkpointing: Checkpointing | None) -> TrainingState:
+        state = None
         if checkpointing and checkpointing.resume and checkpointing.path.exists():
             state = read_checkpoint(checkpointing.path, checkpointing.identity)
-            self.model.load_state_dict(state.weights)
-            self._load_optimiser(state.optimiser)
+        state = self.team.agreed(state)
+        if state is not None:
+            self.model.load_state_dict(self.team.part(state.weights))
+            self._load_optimiser(self.team.part(state.optimiser))
             return state
         weights = self._weights()
         return TrainingState(weights, weights)
@@ -162,16 +173,15 @@ class Trainer:
         n_batches = -(-len(self.users) // self.config.batch_size)
         for done, batch in enumerate(self._batches(epoch), start=1):
             self.optimiser.zero_grad(set_to_none=True)
-            loss = self.model.loss(batch)
-            loss.backward()
+            loss = self.team.backward(self.model, batch)
             self.optimiser.step()
             if self.config.averaging:
                 self._average_in((epoch - 1) * n_batches + done)
-            total += loss.detach() * len(batch.users)
+            total += loss * len(batch.users)
             if self.progress:
                 self.progress.batch(done, n_batches)
         self.model.eval()
-        mean = float(total) / len(self.users)
+        mean = float(self.team.total(total)) / len(self.users)
         if not math.isfinite(mean):
             raise ConfigError(
                 expected="a finite training loss",
@@ -223,14 +233,15 @@ class Trainer:
         )
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        return self.team.gathered({name: t.detach().clone() for name, t in self.model.state_dict().items()})
 
     def _optimiser_state(self) -> dict[str, Tensor]:
         found = {}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 found[f"{key}/{name}"] = value.detach().clone()
-        return found | {f"average/{name}": value.clone() for name, value in self.average.items()}
+        found |= {f"average/{name}": value.clone() for name, value in self.average.items()}
+        return self.team.gathered(found)
 
     def _load_optimiser(self, saved: dict[str, Tensor]) -> None:
         for name, parameter in self.model.named_parameters():
