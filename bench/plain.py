@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import normalised, user_graph
-from reelmix.models import DualGNN
+from reelmix.models import Batch, DualGNN
 
 
 class PlainDualGNN(nn.Module):
@@ -51,7 +51,7 @@ class PlainDualGNN(nn.Module):
             np.stack([rows, columns]), values, size, check_invariants=True
         ).coalesce()
 
-    def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """BPR plus the L2 term, as ``DualGNN.loss``."""
         fused: Tensor | float = 0.0
         items: Tensor | float = 0.0
@@ -66,7 +66,7 @@ class PlainDualGNN(nn.Module):
         assert isinstance(fused, Tensor)
         assert isinstance(items, Tensor)
         fused = fused + torch.sparse.mm(self.users, fused)
-        users, positives, negatives = batch
+        users, positives, negatives = batch.users, batch.positives, batch.negatives
         chosen = fused[users]
         difference = (chosen * items[positives]).sum(1) - (chosen * items[negatives]).sum(1)
         loss = functional.softplus(-difference).mean()

@@ -1,0 +1,153 @@
+"""An epoch of training: DualGNN beside plain torch, PyTorch Geometric and the floor; the others alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from floor import Ceilings, EpochSize, epoch_floor
+from measure import Line, in_turns
+from plain import PlainDualGNN
+from pyg import INSTALLED, pyg_dualgnn
+from reelmix.data import Split
+from reelmix.models import LRGCCF, MMGCN, STARGCN, VBPR, DualGNN, LightGCN, Model, Reelmix
+from reelmix.models.base import Batch
+from reelmix.training.config import TrainingConfig
+from reelmix.training.trainer import Trainer
+
+EPOCH, BATCH = "epoch of DualGNN, pca content", 2048
+PYG_REPEATS = 3
+"""Epochs of PyTorch Geometric's: one takes ten seconds and more."""
+
+CPU_SECONDS = 1.0
+FASTER_THAN_PYG, WITHIN_FLOOR, WITHIN_LIGHTGCN = 20.0, 3.0, 2.0
+
+
+def lines(split: Split, repeats: int, best: Ceilings) -> list[Line]:
+    """All lines on training."""
+    return [*dualgnn(split, repeats, best), *with_item_ids(split, repeats), *others(split, repeats)]
+
+
+def dualgnn(split: Split, repeats: int, best: Ceilings) -> list[Line]:
+    """DualGNN with d = 64, L = 2, L' = 1, K = 50, pca content, batch 2048, and its references in turn."""
+    model, trainer, batches = _dualgnn(split, item_ids=False)
+    plain = PlainDualGNN(model, split)
+    require_equal(model, plain, batches[0])
+    epoch = ours(trainer)
+    pyg_lines = beside_pyg(model, split, epoch, batches, min(repeats, PYG_REPEATS))
+    taken = in_turns({"ours": epoch, "plain": training(plain, batches)}, repeats)
+    (wall, cpu), theirs = taken["ours"], taken["plain"]
+    floor = epoch_floor(epoch_size(model, split), best)
+    return [
+        Line(EPOCH, cpu, "s cpu", relation="at most", target=CPU_SECONDS, cpu=cpu),
+        Line(EPOCH, wall, "s", "plain torch COO", theirs.wall, "faster", None, "", cpu, theirs.cpu),
+        *pyg_lines,
+        Line(EPOCH, wall, "s", "floor", floor, "within", WITHIN_FLOOR, "memory traffic", cpu),
+    ]
+
+
+def beside_pyg(
+    model: DualGNN, split: Split, epoch: Callable[[], float], batches: list[Batch], repeats: int
+) -> list[Line]:
+    """DualGNN in turn with PyTorch Geometric's, from the parameters as they stand; nothing without it."""
+    if not INSTALLED:
+        print("torch_geometric is not installed: the line that compares with it is left out")
+        return []
+    reference = pyg_dualgnn(model, split)
+    require_equal(model, reference, batches[0])
+    taken = in_turns({"ours": epoch, "pyg": training(reference, batches)}, repeats)
+    (wall, cpu), theirs = taken["ours"], taken["pyg"]
+    return [Line(EPOCH, wall, "s", "PyG", theirs.wall, "faster", FASTER_THAN_PYG, "", cpu, theirs.cpu)]
+
+
+def with_item_ids(split: Split, repeats: int) -> list[Line]:
+    """The same with item ids, beside plain torch."""
+    model, trainer, batches = _dualgnn(split, item_ids=True)
+    plain = PlainDualGNN(model, split)
+    require_equal(model, plain, batches[0])
+    taken = in_turns({"ours": ours(trainer), "plain": training(plain, batches)}, repeats)
+    (wall, cpu), (plain_wall, plain_cpu) = taken["ours"], taken["plain"]
+    what = EPOCH + " + item ids"
+    return [Line(what, wall, "s", "plain torch COO", plain_wall, "faster", None, "", cpu, plain_cpu)]
+
+
+def others(split: Split, repeats: int) -> list[Line]:
+    """Every other trained model with its defaults; Reelmix beside our LightGCN."""
+    models: list[Model] = [Reelmix(), LightGCN(), MMGCN(), VBPR(), LRGCCF(), STARGCN()]
+    taken = in_turns({model.name: ours(_trainer(model, split)) for model in models}, repeats)
+    wall, cpu = taken["reelmix"]
+    light = taken["lightgcn"]
+    found = [
+        Line(
+            "epoch of reelmix",
+            wall,
+            "s",
+            "our lightgcn",
+            light.wall,
+            "within",
+            WITHIN_LIGHTGCN,
+            "",
+            cpu,
+            light.cpu,
+        )
+    ]
+    return found + [
+        Line(f"epoch of {name}", taken[name].wall, note="defaults", cpu=taken[name].cpu)
+        for name in taken
+        if name != "reelmix"
+    ]
+
+
+def epoch_size(model: DualGNN, split: Split) -> EpochSize:
+    """What the floor depends on."""
+    n_triples, config = len(split.train.users), model.config
+    return EpochSize(
+        users=split.dataset.n_users,
+        items=split.dataset.n_items,
+        edges=n_triples,
+        steps=-(-n_triples // BATCH),
+        batch=BATCH,
+        modalities=len(model.modalities),
+        dim=config.embedding_size,
+        layers=config.layers,
+        neighbours=config.neighbours,
+    )
+
+
+def ours(trainer: Trainer) -> Callable[[], float]:
+    """One epoch after another of our own."""
+    epochs = iter(range(1, 10_000))
+    return lambda: trainer._train_epoch(next(epochs))
+
+
+def training(reference: Any, batches: list[Batch]) -> Callable[[], None]:
+    """One epoch after another of a reference, on batches drawn beforehand."""
+    optimiser = torch.optim.Adam(reference.parameters(), lr=1e-3)
+
+    def epoch() -> None:
+        for batch in batches:
+            optimiser.zero_grad()
+            reference.loss(batch).backward()
+            optimiser.step()
+
+    return epoch
+
+
+def require_equal(model: DualGNN, reference: Any, batch: Batch) -> None:
+    """Stops where a reference does not compute our loss."""
+    our, their = model.loss(batch).item(), reference.loss(batch).item()
+    assert abs(our - their) <= 1e-4 * abs(their), f"reference computes another loss: {our} and {their}"
+
+
+def _dualgnn(split: Split, *, item_ids: bool) -> tuple[DualGNN, Trainer, list[Batch]]:
+    settings = {"embedding_size": 64, "layers": 2, "user_layers": 1, "neighbours": 50, "content": "pca"}
+    model = DualGNN(**settings, item_ids=item_ids)
+    trainer = _trainer(model, split, TrainingConfig(batch_size=BATCH))
+    return model, trainer, list(trainer._batches(1))
+
+
+def _trainer(model: Model, split: Split, config: TrainingConfig | None = None) -> Trainer:
+    config = config or TrainingConfig().suited(model.config.training_defaults)
+    return Trainer(model.build(split), split, validate=lambda _: 0.0, config=config)
