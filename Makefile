@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/reelmix demo --out $(DEMO)
 
 test: $(VENV)/.developing
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --durations 12
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --durations 12
 
 lint: $(VENV)/.developing
 	@$(BIN)/ruff check .

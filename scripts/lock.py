@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 PINNED = ("torch==2.13.0", "pymdown-extensions<13")
-EXTRAS = "study,serve,media,export"
+EXTRAS = "study,serve,media,export,ray"
 NOT_LOCKED = {"pip", "reelmix"}
 OLDEST_PYTHON = "3.11.0"
 HEADER = """\

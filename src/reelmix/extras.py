@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from reelmix.errors import ConfigError
 
-Extra = Literal["study", "serve", "export", "media"]
+Extra = Literal["study", "serve", "export", "media", "ray"]
 
 NEEDED_BY: dict[Extra, str] = {
     "study": "plots, searches and studies need",
     "serve": "the server and the map need",
     "export": "this export needs",
     "media": "reading video files needs",
+    "ray": "training by several processes needs",
 }
 
 

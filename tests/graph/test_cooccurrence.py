@@ -83,6 +83,21 @@ def test_more_common_items_than_a_small_integer_holds():
                                             [(0, 40_000), (1, 40_000)]]  # fmt: skip
 
 
+def test_so_many_users_that_their_order_needs_more_than_32_bits():
+    n = 50_000
+    edges = csr_array((np.ones(2 * n), (np.repeat([0, n - 1], n), np.tile(np.arange(n), 2))), shape=(n, n))
+    graph = user_graph(edges, 3)
+    assert graph.neighbours.tolist() == [n - 1, 0]
+    assert graph.counts.tolist() == [n, n]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5, 40])
+def test_in_parts_it_is_the_same(parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("REELMIX_CACHE", str(tmp_path))  # or it would be found there
+    watched = np.random.default_rng(8).random((23, 9)) < 0.3
+    assert listed(user_graph(csr_array(watched.astype(float)), 4, parts=parts)) == slow(watched, 4)
+
+
 def test_nobody_watched_anything():
     graph = graph_of(np.zeros((3, 4)), 2)
     assert listed(graph) == [[], [], []]

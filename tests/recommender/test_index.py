@@ -26,6 +26,12 @@ def index(run):
     return Index(run.vectors.items, run.vectors.users)
 
 
+def assert_alike(near, exact):
+    """A product over some rows may be rounded otherwise than one over all, on some processors."""
+    assert [line.id for line in near] == [line.id for line in exact]
+    assert [line.score for line in near] == pytest.approx([line.score for line in exact], rel=1e-5)
+
+
 def test_it_finds_what_it_says(run, index):
     exact, near = Recommender(run), Recommender(run, index)
     found = []
@@ -56,7 +62,7 @@ def test_with_all_lists_looked_at_it_is_the_full_product(run):
     assert index.found == 1
     for user in run.users.ids[:50]:
         taste = near.taste(user)
-        assert near.recommend_for_taste(taste, 10) == exact.recommend_for_taste(taste, 10)
+        assert_alike(near.recommend_for_taste(taste, 10), exact.recommend_for_taste(taste, 10))
 
 
 def test_items_that_came_later_are_found(run):
@@ -64,7 +70,7 @@ def test_items_that_came_later_are_found(run):
     near, exact = Recommender(run, first), Recommender(run)
     for user in run.users.ids[:50]:
         taste = near.taste(user)
-        assert near.recommend_for_taste(taste, 10) == exact.recommend_for_taste(taste, 10)
+        assert_alike(near.recommend_for_taste(taste, 10), exact.recommend_for_taste(taste, 10))
 
 
 def test_a_question_that_names_items_is_exact(run, index):

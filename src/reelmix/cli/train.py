@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import typer
 
 from reelmix.cli.flags import settings_flags
 from reelmix.cli.show import show_metrics
-from reelmix.cli.terminal import TrainingProgress, say, warn
+from reelmix.cli.terminal import TrainingProgress, count, say, warn
 from reelmix.data import Dataset, Split
-from reelmix.errors import ConfigError
+from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
 from reelmix.extras import optional
-from reelmix.models import MODELS, model_class
+from reelmix.models import MODELS, Model, model_class
+from reelmix.recommender.engine import Job, fit_on_ray
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.fit import fit
+from reelmix.recommender.run import Run
 from reelmix.training.config import TrainingConfig
+from reelmix.training.memory import Shape
+from reelmix.training.room import footprint, free_memory, gigabytes
+from reelmix.training.team import TEAMS, Parallel
 
 MODEL_CONFIGS = {name: model.Config for name, model in MODELS.items()}
 
@@ -62,8 +68,25 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. [default: all cores]", show_default=False)
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local: this process; ray: several, on one machine or on a Ray cluster.")
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train together; more than 1 with --engine ray.")
+    ] = 1,
+    parallel: Annotated[
+        str,
+        typer.Option(
+            help="What workers divide: data (each batch), or columns (of every table; dualgnn and "
+            "lightgcn, by bpr)."
+        ),
+    ] = "data",
     draw: Annotated[
         bool, typer.Option("--map/--no-map", help="Draw the explorer's map of items and users, by t-SNE.")
+    ] = True,
+    memory_check: Annotated[
+        bool,
+        typer.Option("--memory-check/--no-memory-check", help="Refuse at once what will not fit in memory."),
     ] = True,
     *,
     settings: dict[str, Any],
@@ -74,6 +97,7 @@ def command(
     repeats it.
     Ctrl-C ends training early and keeps the best epoch so far; `--resume` goes on from the last checkpoint.
     """
+    require_engine(engine, workers, parallel)
     if threads:
         torch.set_num_threads(threads)
     read = partial(Experiment.read, MODEL_CONFIGS, file=config, model=model, flags=settings, preset=preset)
@@ -84,8 +108,27 @@ def command(
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)
     note_untrained(split)
+    if engine == "ray":
+        job = Job(
+            experiment,
+            data.resolve(),
+            out.resolve(),
+            dataset.modalities,
+            cast(Parallel, parallel),
+            device,
+            threads or max(1, (os.cpu_count() or 1) // workers),
+            shlex.join(["reelmix", *sys.argv[1:]]),
+            draw and can_draw(),
+        )
+        say(f"starting {count(workers, 'worker')} with Ray")
+        fit_on_ray(job, workers=workers, resume=resume, progress=TrainingProgress())
+        show_metrics(Run.read(out), "test")
+        say(f"run folder: {out}")
+        return
+    model_to_train = model_class(experiment.model)(experiment.settings)
+    note_memory(model_to_train, split, experiment.training, device)
     run = fit(
-        model_class(experiment.model)(experiment.settings),
+        model_to_train,
         split,
         training=experiment.training,
         evaluation=experiment.evaluation,
@@ -96,9 +139,33 @@ def command(
         device=device,
         command=shlex.join(["reelmix", *sys.argv[1:]]),
         draw=draw and can_draw(),
+        check_memory=memory_check,
     )
     show_metrics(run, "test")
     say(f"run folder: {out}")
+
+
+def require_engine(engine: str, workers: int, parallel: str) -> None:
+    """Refuses what no engine can do.
+
+    Raises:
+        ConfigError: an unknown engine or way to divide, or several workers without an engine.
+    """
+    for flag, given, known in (
+        ("--engine", engine, ("local", "ray")),
+        ("--parallel", parallel, tuple(TEAMS)),
+    ):
+        if given not in known:
+            raise ConfigError(
+                expected=" or ".join(known), found=repr(given), where=flag, fix=nearest(given, known)
+            )
+    if engine == "local" and workers > 1:
+        raise ConfigError(
+            expected="one worker with the engine local",
+            found=str(workers),
+            where="--workers",
+            fix="Add --engine ray.",
+        )
 
 
 def can_draw() -> bool:
@@ -109,6 +176,13 @@ def can_draw() -> bool:
         warn(f"no map is drawn: {error}")
         return False
     return True
+
+
+def note_memory(model: Model, split: Split, training: TrainingConfig, device: str) -> None:
+    """Says how much memory training will take, if that is worth a line."""
+    needed, free = footprint(model, Shape.of(split), training, device=device).total, free_memory()
+    if needed >= 2**30 and free is not None and device == "cpu":
+        say(f"memory: about {gigabytes(needed)} of {gigabytes(free)}")
 
 
 def note_untrained(split: Split) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Literal, cast
 
 import numpy as np
@@ -49,7 +52,14 @@ class UserGraph:
         return csr_array((values / totals[row], self.neighbours, self.starts), shape=shape)
 
 
-def user_graph(interactions: csr_array, neighbours: int) -> UserGraph:
+Work = Callable[[range], dict[str, np.ndarray]]
+"""Finds the neighbours of these rows of users."""
+
+RunParts = Callable[[Work, Sequence[range]], Iterable[dict[str, np.ndarray]]]
+"""Does the work on each part, somewhere, and returns what is found in their order; such as ``map``."""
+
+
+def user_graph(interactions: csr_array, neighbours: int, *, parts: int = 1, run: RunParts = map) -> UserGraph:
     """For each user, the ``neighbours`` users with the largest count of common training items.
 
     C[u, u'] is the number of items that both interacted with. Kept are the largest C[u, u'] > 0 with
@@ -60,35 +70,51 @@ def user_graph(interactions: csr_array, neighbours: int) -> UserGraph:
     Args:
         interactions: training interactions, (user, item), ones.
         neighbours: K.
+        parts: ranges of users that are worked out apart; the graph is the same.
+        run: does so.
     """
     edges = csr_array(interactions)
     edges.sort_indices()
     key = ("user-graph-1", edges.indices.astype(np.int32), edges.indptr.astype(np.int64), neighbours)
-    arrays = cached("user-graph", key, lambda: _top_neighbours(edges, neighbours))
+    n_users = cast(tuple[int, int], edges.shape)[0]
+    ends = [n_users * part // parts for part in range(parts + 1)]
+    ranges = [range(first, last) for first, last in pairwise(ends)]
+    work = partial(_top_neighbours, edges, neighbours)
+    arrays = cached("user-graph", key, lambda: _joined(list(run(work, ranges))))
     return UserGraph(arrays["starts"], arrays["neighbours"], arrays["counts"])
 
 
-def _top_neighbours(edges: csr_array, neighbours: int) -> dict[str, np.ndarray]:
+def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The graph of all users, from those of ranges that follow each other."""
+    lengths = [np.diff(part["starts"]) for part in parts]
+    return {
+        "starts": np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))]),
+        "neighbours": np.concatenate([part["neighbours"] for part in parts]),
+        "counts": np.concatenate([part["counts"] for part in parts]),
+    }
+
+
+def _top_neighbours(edges: csr_array, neighbours: int, rows: range) -> dict[str, np.ndarray]:
     n_users, n_items = cast(tuple[int, int], edges.shape)
     degrees = np.diff(edges.indptr)
     # The order "larger count, then smaller row" as one number: count * (base - row), with base so large that
     # one common item more outweighs any row. All are whole numbers below 2^53, so float64 holds them exactly.
     base = n_users * (int(degrees.max(initial=0)) + 1) + 1
-    ones = np.ones(edges.nnz)
     shape = (n_users, n_items)
-    left = csr_matrix((ones, edges.indices, edges.indptr), shape=shape)
+    chosen = edges[rows.start : rows.stop]
+    left = csr_matrix((np.ones(chosen.nnz), chosen.indices, chosen.indptr), shape=chosen.shape)
     rank = np.repeat(base - np.arange(n_users, dtype=np.float64), degrees)
     right = csr_matrix(csr_matrix((rank, edges.indices, edges.indptr), shape=shape).T)
     # one more than asked for, because a user is their own closest neighbour
     best = sp_matmul_topn(left, right, top_n=neighbours + 1, sort=True, n_threads=min(4, os.cpu_count() or 1))
-    row = np.repeat(np.arange(n_users), np.diff(best.indptr))
+    row = np.repeat(np.arange(len(rows)), np.diff(best.indptr))
     other = best.indices
-    counts = np.rint(best.data / (base - other)).astype(np.int32)
-    keep = row != other
+    counts = np.rint(best.data / (float(base) - other)).astype(np.int32)  # base may exceed int32
+    keep = row + rows.start != other
     place = np.cumsum(keep) - 1
     first = np.concatenate([[0], np.cumsum(keep)])[best.indptr[:-1]]
     keep &= place - first[row] < neighbours
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=n_users))])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=len(rows)))])
     return {
         "starts": starts.astype(np.int64),
         "neighbours": other[keep].astype(np.int32),

@@ -19,13 +19,15 @@ from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest, require_vacant, write_atomic
-from reelmix.models.base import Model
+from reelmix.models.base import Embeddings, Model
 from reelmix.models.content import Contents
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.map import draw_map
 from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
+from reelmix.training.room import require_memory
+from reelmix.training.team import Team
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
 
 
@@ -43,6 +45,7 @@ def fit(
     command: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     draw: bool = False,
+    check_memory: bool = True,
     **settings: Any,
 ) -> Run:
     """Trains a model and evaluates it once on the test part, with the weights of the best validation epoch.
@@ -60,21 +63,67 @@ def fit(
         command: what to write down as the command that made the run.
         checkpoint_seconds: time between two checkpoints at least.
         draw: whether to draw the map of items and users (:func:`reelmix.recommender.map.draw_map`).
+        check_memory: refuse, before anything is built, what will not fit in memory.
 
     Raises:
         StorageError: ``out`` holds something already and ``resume`` is off, or the disk is full.
         RunError: the checkpoint in ``out`` is of other data, settings or seed.
-        ConfigError: an unknown setting, ``resume`` without ``out``, or a device that is not there.
+        ConfigError: an unknown setting, ``resume`` without ``out``, a device that is not there, or too
+            little memory.
     """
     if training is None:
         training = TrainingConfig.read({**model.config.training_defaults, **settings}, where="fit")
     elif settings:
         training = TrainingConfig.read({**training.model_dump(), **settings}, where="fit")
+    if check_memory:
+        _require_device(device)
+        block = (evaluation or EvaluationConfig()).block_bytes
+        require_memory(model, split, training, device=device, block=block)
+    run = fit_member(
+        model,
+        split,
+        Team(),
+        training=training,
+        evaluation=evaluation,
+        rng=rng,
+        out=out,
+        resume=resume,
+        progress=progress,
+        device=device,
+        command=command,
+        checkpoint_seconds=checkpoint_seconds,
+        draw=draw,
+    )
+    assert run is not None
+    return run
+
+
+def fit_member(
+    model: Model,
+    split: Split,
+    team: Team,
+    *,
+    training: TrainingConfig,
+    evaluation: EvaluationConfig | None = None,
+    rng: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    command: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    draw: bool = False,
+) -> Run | None:
+    """What :func:`fit` does, as one of a team of processes that all do the same.
+
+    Returns:
+        The run, where this process leads; the others have none.
+    """
     _require_device(device)
     evaluation = evaluation or EvaluationConfig()
     options = RunOptions(rng=rng, split=split.method)
     experiment = Experiment(model.name, model.config, training, evaluation, options)
-    checkpointing = _checkpointing(out, resume, checkpoint_seconds, experiment, split)
+    checkpointing = _checkpointing(out, resume, checkpoint_seconds, experiment, split) if team.leads else None
     started = datetime.now(UTC)
     model.build(split, rng=rng)
     trainer = Trainer(
@@ -85,10 +134,17 @@ def fit(
         rng=rng,
         progress=progress,
         device=device,
+        team=team,
     )
     if checkpointing:  # not before: settings that the model refuses leave no folder behind
         write_atomic(checkpointing.path.with_name("config.toml"), experiment.toml())
     state, ending = trainer.fit(checkpointing)
+    if not team.leads:
+        return None
+    if not team.whole:  # what it holds are its columns
+        model = type(model)(model.config).build(split, rng=rng)
+        model.load_state_dict(state.best_weights)
+        model.eval()
     manifest = _manifest(experiment, split, state, ending, started, command, device)
     manifest["content"] = (
         dict(content.key_of) if isinstance(content := getattr(model, "content", None), Contents) else {}
@@ -152,7 +208,7 @@ def _require_device(device: str) -> None:
 
 def validation(
     split: Split, training: TrainingConfig, evaluation: EvaluationConfig | None = None
-) -> Callable[[Model | Scorer], float]:
+) -> Callable[[Model | Embeddings | Scorer], float]:
     """What a trainer asks after every epoch: the validation metric of a model, or of any scorer, as it is."""
     evaluation = evaluation or EvaluationConfig()
     name, _, depth = training.validation_metric.partition("@")
@@ -162,17 +218,17 @@ def validation(
     )
     relevant, exclude = split.matrix("validation"), split.matrix("train")
 
-    def validate(judged: Model | Scorer) -> float:
-        scorer = _vector_scorer(judged) if isinstance(judged, Model) else judged
+    def validate(judged: Model | Embeddings | Scorer) -> float:
+        scorer = _vector_scorer(judged) if isinstance(judged, Model | Embeddings) else judged
         found = evaluate(scorer, relevant=relevant, exclude=exclude, config=config)
         return found.metrics[training.validation_metric]
 
     return validate
 
 
-def _vector_scorer(model: Model) -> VectorScorer:
+def _vector_scorer(judged: Model | Embeddings) -> VectorScorer:
     with torch.no_grad():
-        embeddings = model.embed()
+        embeddings = judged.embed() if isinstance(judged, Model) else judged
     return VectorScorer(embeddings.users.cpu().numpy(), embeddings.items.cpu().numpy())
 
 

@@ -70,16 +70,29 @@ class Index:
     def _enough(
         self, faiss: Any, items: np.ndarray, asked: np.ndarray, lists: int, recall: float
     ) -> tuple[int, float]:
-        """How many lists are enough, doubled from one, and what they find."""
+        """How many lists are enough, doubled from one and then halved in between, and what they find."""
         truth = faiss.knn(asked, items, min(10, len(items)), metric=faiss.METRIC_INNER_PRODUCT)[1]
-        looked_at = 1
-        while True:
+
+        def share(looked_at: int) -> float:
             self._lists.nprobe = looked_at
             found = self._lists.search(asked, truth.shape[1])[1]
-            share = np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)] or [1.0])
-            if share >= recall or looked_at >= lists:
-                return looked_at, float(share)
-            looked_at = min(2 * looked_at, lists)
+            shares = [np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]
+            return float(np.mean(shares or [1.0]))
+
+        enough, found = 1, share(1)
+        while found < recall and enough < lists:
+            enough = min(2 * enough, lists)
+            found = share(enough)
+        too_few = enough // 2
+        while enough - too_few > max(1, enough // 16):  # one in sixteen more costs less than looking on
+            between = (too_few + enough) // 2
+            reached = share(between)
+            if reached >= recall:
+                enough, found = between, reached
+            else:
+                too_few = between
+        self._lists.nprobe = enough
+        return enough, found
 
     def candidates(self, vector: Float[np.ndarray, " dim"], n: int) -> Int[np.ndarray, " found"]:
         """Rows of about the n best items, in no order."""

@@ -43,7 +43,7 @@ class Team:
         """Makes of a built model what this process trains."""
 
     def backward(self, model: Model, batch: Batch) -> Tensor:
-        """The gradient of the loss of a batch, in the parameters' ``grad``; returns what ``total`` adds up."""
+        """The gradient of a batch's loss, in the parameters' ``grad``; returns what ``total`` adds up."""
         loss = model.loss(batch)
         loss.backward()
         return loss.detach()
@@ -57,7 +57,7 @@ class Team:
         return validate(model)
 
     def gathered(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Whole tensors, where this process leads; elsewhere what it has. Named by their parameter at the end."""
+        """Whole tensors where this process leads, elsewhere what it has; names end in a parameter's."""
         return tensors
 
     def part(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -171,7 +171,7 @@ class ColumnParallel(_Several):
         return found
 
     def _axis(self, name: str, tensor: Tensor) -> int | None:
-        # an optimiser's moments bear the name of their parameter after a slash; its count of steps is a number
+        # an optimiser's moments bear their parameter's name after a slash; its count of steps has no axis
         return self.axes.get(name.rpartition("/")[2]) if tensor.dim() else None
 
     def _whole(self, tensor: Tensor, axis: int | None) -> Tensor:

@@ -1,0 +1,65 @@
+"""The peak of memory is known before training, and what cannot fit is refused with what would."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_training import small_split
+
+from reelmix.errors import ConfigError
+from reelmix.models import MODELS, DualGNN
+from reelmix.recommender.fit import fit
+from reelmix.training import room
+from reelmix.training.config import TrainingConfig
+from reelmix.training.memory import Shape, peak
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("name", "users"), [("dualgnn", 10_000), ("dualgnn", 20_000), ("lightgcn", 20_000), ("reelmix", 10_000)]
+)
+def test_the_prediction_is_near_to_what_is_measured(name, users, tmp_path):
+    script = Path(__file__).with_name("peak_of_training.py")
+    done = subprocess.run(
+        [sys.executable, script, name, str(users), tmp_path], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert 0.8 < found["predicted"] / found["measured"] < 1.5, found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_takes_more_for_longer_vectors(name):
+    shape = Shape.of(small_split())
+    small, large = (peak(MODELS[name](embedding_size=d), shape, TrainingConfig(), 1) for d in (8, 64))
+    assert 0 < small.total < large.total
+
+
+def test_what_cannot_fit_is_refused_and_the_proposed_size_is_accepted(monkeypatch, refusal):
+    split, training = small_split(n_users=300, n_items=60), TrainingConfig(epochs=1, batch_size=64)
+    monkeypatch.setattr(room, "free_memory", lambda: 1_500_000)
+    model = DualGNN(embedding_size=64, neighbours=2)
+    text = refusal(ConfigError, room.require_memory, model, split, training, block=1)
+    assert "dualgnn on cpu" in text and "expected" in text and "found 1 MB" in text
+    assert "activations and gradients" in text and "--no-memory-check" in text
+    size = int(re.search(r"embedding_size = (\d+)", text)[1])
+    room.require_memory(DualGNN(model.config, embedding_size=size), split, training, block=1)
+    refusal(
+        ConfigError,
+        room.require_memory,
+        DualGNN(model.config, embedding_size=size + 1),
+        split,
+        training,
+        block=1,
+    )
+
+
+def test_fit_refuses_before_it_builds_and_goes_on_when_told_to(monkeypatch, refusal):
+    monkeypatch.setattr(room, "free_memory", lambda: 1000)
+    split = small_split(n_users=40)
+    assert "of memory" in refusal(ConfigError, fit, DualGNN(embedding_size=4), split, epochs=1)
+    fit(DualGNN(embedding_size=4), split, epochs=1, check_memory=False)
+    monkeypatch.setattr(room, "free_memory", lambda: None)
+    fit(DualGNN(embedding_size=4), split, epochs=1)
