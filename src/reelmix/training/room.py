@@ -75,7 +75,7 @@ def largest_size(
 
 def gigabytes(size: int) -> str:
     """A size as people say it."""
-    return f"{size / 2**30:.1f} GB" if size >= 2**29 else f"{size / 2**20:.0f} MB"
+    return f"{size / 1e9:.1f} GB" if size >= 5e8 else f"{size / 1e6:.0f} MB"
 
 
 def _advice(model: Model, shape: Shape, training: TrainingConfig, device: str, block: int, free: int) -> str:
