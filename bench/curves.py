@@ -1,6 +1,6 @@
 """How time and memory of a step grow with users, interactions, d, K and modalities, and by which power.
 
-    python bench/curves.py [--data-for docs/curves]
+    python bench/curves.py [--out curves]
 
 One quantity changes, the others stay; the power is the slope of a straight line through the logarithms.
 Table I of DualGNN's paper says what to expect: time linear in the edges times L m d, and in users times K d.
@@ -169,7 +169,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=STEPS)
-    parser.add_argument("--out", type=Path, default=Path("docs/curves"))
+    parser.add_argument("--out", type=Path, default=Path("curves"))
     given = parser.parse_args()
     lines = measure(given.repeats)
     content = {"about": machine(), "threads": torch.get_num_threads(), "base": BASE, "lines": lines}

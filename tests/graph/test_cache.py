@@ -25,9 +25,9 @@ def counted(monkeypatch):
     calls = []
     slow = cooccurrence._top_neighbours
 
-    def spy(edges, neighbours):
+    def spy(edges, neighbours, rows):
         calls.append(neighbours)
-        return slow(edges, neighbours)
+        return slow(edges, neighbours, rows)
 
     monkeypatch.setattr(cooccurrence, "_top_neighbours", spy)
     return calls

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from reelmix.graph import SparseMatrix
+from reelmix.graph.sparse import SparseMatrix
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.errors import ConfigError
-from reelmix.graph import SparseMatrix
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, xavier
 from reelmix.models.columns import columns_mix
 from reelmix.models.losses import squared_norm_of_rows

@@ -15,8 +15,9 @@ from torch.nn.utils import skip_init
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
-from reelmix.graph import Missing, SparseMatrix, filled, user_graph
+from reelmix.graph import Missing, filled, user_graph
 from reelmix.graph.cooccurrence import Aggregation
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import (
     Batch,
     Embeddings,

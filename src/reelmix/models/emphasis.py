@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from reelmix.data import Dataset
 from reelmix.data.features import Features
-from reelmix.graph import SparseMatrix
 from reelmix.graph.lookalikes import directions
+from reelmix.graph.sparse import SparseMatrix
 
 PAIRS = 3.0
 """A history is believed by half when it has this many items more than one."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from reelmix.data import Split
-from reelmix.graph import SparseMatrix, normalised
+from reelmix.graph import normalised
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded, xavier
 from reelmix.models.losses import squared_norm_of_rows
 from reelmix.models.objective import ObjectiveSettings, ranking_loss, require_bpr, scored

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError
-from reelmix.graph import Missing, SparseMatrix, filled, mean_of_neighbours
+from reelmix.graph import Missing, filled, mean_of_neighbours
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier_tables
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from reelmix.graph import SparseMatrix, normalised
+from reelmix.graph import normalised
+from reelmix.graph.sparse import SparseMatrix
 
 
 class ModalityPropagation(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
-from reelmix.graph import Missing, SparseMatrix, filled, lookalike_graph
+from reelmix.graph import Missing, filled, lookalike_graph
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded
 from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
