@@ -15,7 +15,9 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -117,7 +119,7 @@ def power(sizes: np.ndarray, values: np.ndarray) -> float:
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def measure(repeats: int) -> list[dict[str, object]]:
+def measure(repeats: int) -> list[dict[str, Any]]:
     """A line for each job and each quantity that changes."""
     found: dict[tuple[str, str], list[tuple[int, float, int]]] = {}
     for quantity, values in SWEEPS.items():
@@ -140,27 +142,45 @@ def measure(repeats: int) -> list[dict[str, object]]:
     return lines
 
 
-def draw(lines: list[dict[str, object]], path: Path) -> None:
-    """Small multiples: a panel for each quantity, time against size, both logarithmic."""
+def draw(lines: list[dict[str, Any]], path: Path) -> None:
+    """A panel for each quantity; at the end of each line, its power over the larger sizes."""
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
+    figure, axes = pyplot.subplots(2, 3, figsize=(11, 7), layout="constrained", sharey=True)
     names = list(dict.fromkeys(line["what"] for line in lines))
     for panel, quantity in zip(axes.flat, SWEEPS, strict=True):
-        for place, name in enumerate(names):
-            (line,) = (one for one in lines if one["what"] == name and one["by"] == quantity)
-            label = f"{name}: {line['power of the larger']:.2f}"
-            panel.loglog(line["sizes"], line["seconds"], "o-", ms=3, lw=1.2, color=f"C{place}", label=label)
-        panel.set_xlabel(quantity)
-        panel.legend(fontsize=6.5, frameon=False)
+        panel.set(xscale="log", yscale="log", xlabel=quantity)
+        shown = [line for line in lines if line["by"] == quantity]
+        sizes = shown[0]["sizes"]
+        panel.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+        panel.minorticks_off()
+        panel.set_xlim(sizes[0] * 0.9, sizes[-1] * (sizes[-1] / sizes[0]) ** 0.17)
+        for line in shown:
+            color = f"C{names.index(line['what'])}"
+            panel.plot(line["sizes"], line["seconds"], "o-", ms=3, lw=1.2, color=color)
+        ends = np.log([line["seconds"][-1] for line in shown])
+        for line, height in zip(shown, _apart(ends, 0.33), strict=True):
+            text = f" {line['power of the larger']:.2f}"
+            at, color = (sizes[-1], float(np.exp(height))), f"C{names.index(line['what'])}"
+            panel.annotate(text, at, fontsize=8, color=color, va="center", annotation_clip=False)
         panel.spines[["top", "right"]].set_visible(False)
     for row in axes:
         row[0].set_ylabel("seconds")
-    for ending in ("png", "svg"):
-        figure.savefig(path.with_suffix(f".{ending}"), dpi=140)
+    handles = [mpl.lines.Line2D([], [], color=f"C{place}", label=name) for place, name in enumerate(names)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=9)
+    figure.savefig(path.with_suffix(".png"), dpi=140)
+
+
+def _apart(heights: np.ndarray, least: float) -> np.ndarray:
+    """The heights, moved up where they would be nearer than this to the next lower one."""
+    moved = heights.copy()
+    order = np.argsort(heights)
+    for below, place in pairwise(order):
+        moved[place] = max(moved[place], moved[below] + least)
+    return moved
 
 
 def main() -> None:
