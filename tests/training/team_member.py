@@ -21,14 +21,16 @@ from reelmix.training.trainer import Trainer
 USERS, ITEMS = 30, 24
 
 
-def world():
-    """Two modalities, of which every third item lacks the second."""
+def world(lone=0):
+    """Two modalities, of which every third item lacks the second; some people watched one item alone."""
     rng = np.random.default_rng(3)
     labels = np.array(["train", "train", "train", "validation", "test"])
     rows = [
         (int(user), int(item), str(labels[(user + 2 * item) % 5]))
         for user, item in np.argwhere(rng.random((USERS, ITEMS)) < 0.55)
+        if user >= lone
     ]
+    rows += [(user, 3 * user, "train") for user in range(lone)]
     has = [item for item in range(ITEMS) if item % 3]
     features = {
         "visual": (pl.Series(range(ITEMS)), rng.normal(size=(ITEMS, 12))),
@@ -45,11 +47,12 @@ class Order:
     parallel: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    lone: int = 0
 
 
 def trained(order, team=None):
     """The state after training, and bytes sent a step with what the formula says of it."""
-    split = world()
+    split = world(order.lone)
     model = MODELS[order.model](**order.settings).build(split, rng=5)
     config = TrainingConfig(**{"learning_rate": 0.01, "batch_size": 37, "epochs": 8, **order.training})
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,9 @@ SHARED = {
     "dualgnn by softmax": Order(
         "dualgnn", settings={"embedding_size": 8, "loss": "softmax", "candidates": 10}, training=STEPS
     ),
+    "reelmix, where some have no evidence": Order(
+        "reelmix", settings={"embedding_size": 8}, training=STEPS | {"batch_size": 30}, lone=5
+    ),
     "lightgcn, averaged": Order(
         "lightgcn", settings={"embedding_size": 8}, training=STEPS | {"averaging": 0.9, "batch_size": 41}
     ),
@@ -51,7 +55,7 @@ SHARED = {
 
 
 def with_parallel(order, parallel):
-    return Order(order.model, parallel, order.settings, order.training)
+    return replace(order, parallel=parallel)
 
 
 ORDERS = {
