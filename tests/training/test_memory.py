@@ -42,7 +42,7 @@ def test_what_cannot_fit_is_refused_and_the_proposed_size_is_accepted(monkeypatc
     monkeypatch.setattr(room, "free_memory", lambda: 1_500_000)
     model = DualGNN(embedding_size=64, neighbours=2)
     text = refusal(ConfigError, room.require_memory, model, split, training, block=1)
-    assert "dualgnn on cpu" in text and "expected" in text and "found 1 MB" in text
+    assert "dualgnn on cpu" in text and "expected" in text and "found 2 MB" in text
     assert "activations and gradients" in text and "--no-memory-check" in text
     size = int(re.search(r"embedding_size = (\d+)", text)[1])
     room.require_memory(DualGNN(model.config, embedding_size=size), split, training, block=1)
