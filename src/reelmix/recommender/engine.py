@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from reelmix.data import Dataset, Split
-from reelmix.errors import ReelmixError
+from reelmix.errors import ReelmixError, RunError
 from reelmix.extras import optional
 from reelmix.files import require_vacant
 from reelmix.graph import user_graph
@@ -78,6 +78,7 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
         progress: is told how it goes.
 
     Raises:
+        RunError: workers were lost again and again.
         ConfigError: Ray is not installed, or what :func:`reelmix.fit` raises.
     """
     ray: Any = optional("ray", "ray")
@@ -110,13 +111,23 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
                 failure_config=train.FailureConfig(max_failures=RESTARTS),
             ),
         )
+        lost: Exception | None = None
         try:
             trainer.fit()
+        except train.TrainingFailedError as error:
+            lost = error
         finally:
             told.put(("over",))
             listener.join()
-        if listener.error:
+        if listener.error:  # what the leader refused also ends those that waited for it
             raise listener.error
+        if lost:
+            raise RunError(
+                expected=f"{workers} workers to the end",
+                found=f"one lost more than {RESTARTS} times ({_first_line(lost)})",
+                where=str(job.out),
+                fix="Free some memory or start fewer; --resume goes on from the last checkpoint.",
+            ) from lost
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if own:
@@ -150,6 +161,10 @@ def _member(config: dict[str, Any]) -> None:
     except ReelmixError as error:  # it would be the same again: no reason to start anew
         if team.leads:
             config["told"].put(("error", error))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _make_user_graph(ray: Any, job: Job, workers: int) -> None:

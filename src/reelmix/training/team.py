@@ -137,9 +137,13 @@ class ColumnParallel(_Several):
     whole = False
 
     def settle(self, model: Model) -> None:
-        """Leaves the model its columns."""
+        """Leaves the model its columns.
+
+        Raises:
+            ConfigError: the model's columns mix, or there are fewer of them than processes.
+        """
         self.axes = dict(model.column_axes())
-        size = getattr(model.config, "embedding_size")  # noqa: B009
+        size: int = cast(Any, model.config).embedding_size
         if size < self.size:
             raise ConfigError(
                 expected=f"at most as many workers as columns, {size}",
