@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
-from reelmix.graph import UserGraph, user_graph
+from reelmix.graph import UserGraph, cooccurrence, user_graph
 
 
 def slow(watched, neighbours):
@@ -89,6 +89,21 @@ def test_so_many_users_that_their_order_needs_more_than_32_bits():
     graph = user_graph(edges, 3)
     assert graph.neighbours.tolist() == [n - 1, 0]
     assert graph.counts.tolist() == [n, n]
+
+
+@pytest.mark.parametrize("at_once", [1, 6, 22])
+def test_others_looked_at_in_blocks_give_the_same_graph(at_once, tmp_path, monkeypatch):
+    monkeypatch.setenv("REELMIX_CACHE", str(tmp_path))  # or it would be found there
+    monkeypatch.setattr(cooccurrence, "_exact_users", lambda most: at_once)
+    watched = np.random.default_rng(9).random((23, 9)) < 0.3
+    assert listed(user_graph(csr_array(watched.astype(float)), 4)) == slow(watched, 4)
+
+
+@pytest.mark.parametrize("most", [1, 2, 117, 5_000, 1_000_000, 2**31 - 1])
+def test_a_block_is_as_large_as_whole_numbers_are_exact(most):
+    users = cooccurrence._exact_users(most)
+    fits = [most * cooccurrence._base(n, most) <= 2**53 for n in (users, users + 1)]
+    assert fits == [True, False] or users == 1  # one user has no order to keep
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5, 40])

@@ -96,27 +96,66 @@ def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def _top_neighbours(edges: csr_array, neighbours: int, rows: range) -> dict[str, np.ndarray]:
     n_users, n_items = cast(tuple[int, int], edges.shape)
+    # Two orders that change nothing but the time, by a third: popular items first, and users by the length of
+    # their history, keep what the product adds to close together.
+    rank = np.argsort(np.argsort(-np.bincount(edges.indices, minlength=n_items), kind="stable"))
+    ranked = csr_array((edges.data, rank[edges.indices], edges.indptr), shape=edges.shape)
+    ranked.sort_indices()
     degrees = np.diff(edges.indptr)
-    # The order "larger count, then smaller row" as one number: count * (base - row), with base so large that
-    # one common item more outweighs any row. All are whole numbers below 2^53, so float64 holds them exactly.
-    base = n_users * (int(degrees.max(initial=0)) + 1) + 1
-    shape = (n_users, n_items)
-    chosen = edges[rows.start : rows.stop]
-    left = csr_matrix((np.ones(chosen.nnz), chosen.indices, chosen.indptr), shape=chosen.shape)
-    rank = np.repeat(base - np.arange(n_users, dtype=np.float64), degrees)
-    right = csr_matrix(csr_matrix((rank, edges.indices, edges.indptr), shape=shape).T)
-    # one more than asked for, because a user is their own closest neighbour
-    best = sp_matmul_topn(left, right, top_n=neighbours + 1, sort=True, n_threads=min(4, os.cpu_count() or 1))
-    row = np.repeat(np.arange(len(rows)), np.diff(best.indptr))
-    other = best.indices
-    counts = np.rint(best.data / (float(base) - other)).astype(np.int32)  # base may exceed int32
-    keep = row + rows.start != other
-    place = np.cumsum(keep) - 1
-    first = np.concatenate([[0], np.cumsum(keep)])[best.indptr[:-1]]
-    keep &= place - first[row] < neighbours
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=len(rows)))])
+    most = int(np.sort(degrees)[-2:].min(initial=np.iinfo(np.int32).max))
+    users = np.argsort(degrees, kind="stable").astype(np.int32)
+    block = _exact_users(most)
+    blocks = [users[first : first + block] for first in range(0, max(n_users, 1), block)]
+    pairs = [_most_in_common(ranked, rows, others, most, neighbours) for others in blocks]
+    row, other, count = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
+    if len(pairs) > 1:
+        order = np.lexsort((other, -count, row))
+        row, other, count = row[order], other[order], count[order]
+    lengths = np.bincount(row, minlength=len(rows))
+    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    keep = place < neighbours
     return {
-        "starts": starts.astype(np.int64),
-        "neighbours": other[keep].astype(np.int32),
-        "counts": counts[keep],
+        "starts": np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(lengths, neighbours))]),
+        "neighbours": other[keep],
+        "counts": count[keep],
     }
+
+
+def _exact_users(most: int) -> int:
+    """Users whose order one product can keep: ``_base(users, most) * most`` must stay below 2^53."""
+    return max(1, (2**53 // max(most, 1) - 1) // (most + 1))
+
+
+def _base(n_users: int, most: int) -> int:
+    """So large that one common item more outweighs the place of any user."""
+    return n_users * (most + 1) + 1
+
+
+Pairs = tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]
+"""A row, another user, and the number of items that they have in common."""
+
+
+def _most_in_common(
+    ranked: csr_array, rows: range, others: Int[np.ndarray, " other"], most: int, neighbours: int
+) -> Pairs:
+    """Those of ``others`` that each of ``rows`` shares most items with: ``neighbours``, or one more.
+
+    Within a row they stand by falling count, then by rising user row. No two users share more than ``most``.
+    """
+    left, right = ranked[rows.start : rows.stop], ranked[others]
+    # The order "larger count, then smaller row" as one number: count * (base - place). All are whole numbers
+    # below 2^53, so float64 holds them exactly.
+    weight = _base(len(others), most) - np.argsort(np.argsort(others)).astype(np.float64)
+    values = np.repeat(weight, np.diff(right.indptr))
+    best = sp_matmul_topn(
+        csr_matrix((np.ones(left.nnz), left.indices, left.indptr), shape=left.shape),
+        csr_matrix(csr_matrix((values, right.indices, right.indptr), shape=right.shape).T),
+        top_n=neighbours + 1,  # one more than asked for, because a user is their own closest neighbour
+        sort=True,
+        n_threads=min(4, os.cpu_count() or 1),
+    )
+    row = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(best.indptr))
+    other = others[best.indices]
+    count = np.rint(best.data / weight[best.indices]).astype(np.int32)
+    apart = row + rows.start != other
+    return row[apart], other[apart], count[apart]
