@@ -7,6 +7,8 @@ import pytest
 from reelmix.data.formats import import_table
 from reelmix.errors import DataError, StorageError
 
+pytestmark = pytest.mark.usefixtures("whole_or_in_stretches")
+
 
 @pytest.fixture
 def folder(tmp_path):

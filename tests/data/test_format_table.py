@@ -11,6 +11,8 @@ from reelmix.data import Dataset
 from reelmix.data.formats import import_table
 from reelmix.errors import ConfigError, DataError, StorageError
 
+pytestmark = pytest.mark.usefixtures("whole_or_in_stretches")
+
 PAIRS = pl.DataFrame(
     {
         "user_id": ["ana", "ana", "bo"],

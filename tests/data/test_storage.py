@@ -18,6 +18,8 @@ from reelmix.data.feature_files import FeatureTable
 from reelmix.data.tables import write_table
 from reelmix.errors import StorageError
 
+pytestmark = pytest.mark.usefixtures("whole_or_in_stretches")
+
 FEATURES = {
     "visual": FeatureTable(pl.Series(["ü", "x"]), np.array([[1.0, 2.0], [3.0, 4.0]]), "v"),
     "words": FeatureTable(pl.Series(["x", "x", "日"]), np.array([4, 2, 0]), "w", "bag", 6),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int
+from jaxtyping import Int, Num
 
 from reelmix.data.columns import labels_of, require_columns, timestamps_of, weights_of
 from reelmix.data.dataset import Card, Dataset
 from reelmix.data.feature_files import FeatureTable
 from reelmix.data.features import Features, bag_features, dense_features
 from reelmix.data.interactions import Interactions
+from reelmix.data.stretches import Stretches
 from reelmix.data.vocabulary import Vocabulary, as_ids
 from reelmix.errors import DataError
 
@@ -23,7 +25,7 @@ MODALITY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def assemble(
-    pairs: pl.DataFrame,
+    pairs: pl.DataFrame | Stretches,
     item_table: pl.DataFrame | None,
     features: Mapping[str, tuple[pl.Series, np.ndarray] | FeatureTable],
     *,
@@ -35,7 +37,7 @@ def assemble(
 
     Args:
         pairs: columns ``user_id``, ``item_id``, optional ``timestamp``, ``weight`` and ``split`` (train,
-            validation, test).
+            validation, test); or the same in stretches, with ids of settled types.
         item_table: column ``item_id``, each item once, anything else; None takes the items of ``pairs``
             and of ``features``.
         features: modality to the ids and the (item, feature) values of the items that have it, or to a
@@ -47,14 +49,18 @@ def assemble(
     Raises:
         DataError: an item twice, an interaction with an unknown item, or a bad id, label, number or feature.
     """
-    require_columns(pairs, ["user_id", "item_id"], where)
-    if pairs.height == 0:
+    if isinstance(pairs, pl.DataFrame):
+        require_columns(pairs, ["user_id", "item_id"], where)
+        n_rows, user_ids, item_ids = pairs.height, pairs["user_id"], pairs["item_id"]
+    else:
+        n_rows, user_ids, item_ids = pairs.n_rows, pairs.users, pairs.items
+    if n_rows == 0:
         raise DataError(
             expected="at least one interaction", found="none", where=str(where), fix="Check the file."
         )
     tables = {name: _table(name, given, encoders or {}) for name, given in features.items()}
-    user_ids = as_ids(pairs["user_id"], "user", f"{where}, column user_id")
-    item_ids = as_ids(pairs["item_id"], "item", f"{where}, column item_id")
+    user_ids = as_ids(user_ids, "user", f"{where}, column user_id")
+    item_ids = as_ids(item_ids, "item", f"{where}, column item_id")
     users = Vocabulary.of(user_ids, "user")
     if item_table is None:
         every = [item_ids, *(as_ids(table.ids, "item", table.where) for table in tables.values())]
@@ -62,16 +68,31 @@ def assemble(
         item_table = pl.DataFrame({"item_id": items.ids})
     else:
         items, item_table = _item_vocabulary(item_table)
-    interactions = Interactions.of(
-        users.rows(user_ids),
-        _rows_of(items, item_ids, str(where), "interactions with known items", "drop the interaction"),
-        timestamps_of(pairs, where),
-        weights_of(pairs, where),
-        labels_of(pairs, where),
+    columns = partial(_columns, users, items, where)
+    interactions = (
+        Interactions.of(**columns(pairs, 0))
+        if isinstance(pairs, pl.DataFrame)
+        else pairs.interactions(users.rows(user_ids), columns)
     )
     checked = {name: _checked(items, table) for name, table in tables.items()}
-    card = _noted(card, pairs.height - len(interactions))
+    card = _noted(card, n_rows - len(interactions))
     return Dataset(users, items, interactions, checked, item_table, card)
+
+
+def _columns(
+    users: Vocabulary, items: Vocabulary, where: Path, pairs: pl.DataFrame, first: int
+) -> dict[str, Num[np.ndarray, " row"]]:
+    """Row numbers, and the other columns that there are, of a table or a stretch of one."""
+    item_ids = as_ids(pairs["item_id"], "item", f"{where}, column item_id", first)
+    expected, otherwise = "interactions with known items", "drop the interaction"
+    found = {
+        "users": users.rows(pairs["user_id"]),
+        "items": _rows_of(items, item_ids, str(where), expected, otherwise, first),
+        "timestamps": timestamps_of(pairs, where, first),
+        "weights": weights_of(pairs, where, first),
+        "labels": labels_of(pairs, where, first),
+    }
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def _noted(card: Card, repeated: int) -> Card:
@@ -119,7 +140,7 @@ def feature_rows(items: Vocabulary, ids: pl.Series, where: str) -> Int[np.ndarra
 
 
 def _rows_of(
-    items: Vocabulary, ids: pl.Series, where: str, expected: str, otherwise: str
+    items: Vocabulary, ids: pl.Series, where: str, expected: str, otherwise: str, first: int = 0
 ) -> Int[np.ndarray, " row"]:
     _require_type(items, ids, where)
     rows = items.rows(ids)
@@ -128,7 +149,7 @@ def _rows_of(
         raise DataError(
             expected=expected,
             found=f"item {ids[int(unknown[0])]!r}",
-            where=f"{where}, row {unknown[0]}",
+            where=f"{where}, row {first + unknown[0]}",
             fix=f"Add the item to the table of items, or {otherwise}.",
         )
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from reelmix.data.dataset import Card, Dataset
 from reelmix.data.feature_files import FORMAT_VERSION, read_features, write_features
 from reelmix.data.features import BagFeatures
 from reelmix.data.interactions import LABEL_NAMES
-from reelmix.data.tables import read_table, write_table
+from reelmix.data.stretches import ROWS, Stretches, is_large
+from reelmix.data.tables import read_table, read_table_stretches, write_stretches, write_table
 from reelmix.errors import DataError, StorageError
 from reelmix.files import new_folder, require_folder, write_atomic
 from reelmix.settings import read_toml
@@ -26,24 +28,31 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
     """Writes ``folder``, whole or not at all; see :meth:`Dataset.write`."""
     _require_observed(dataset)
     with new_folder(folder, "the dataset") as inside:
-        pairs = dataset.interactions
-        columns: dict[str, Any] = {
-            "user_id": dataset.users.ids.gather(pairs.users),
-            "item_id": dataset.items.ids.gather(pairs.items),
-        }
-        if pairs.timestamps is not None:
-            columns["timestamp"] = pairs.timestamps
-        if pairs.weights is not None:
-            columns["weight"] = pairs.weights
-        if pairs.labels is not None:
-            columns["split"] = pl.Series(LABEL_NAMES).gather(pairs.labels)
-        write_table(inside / "interactions.parquet", pl.DataFrame(columns))
+        write_stretches(inside / "interactions.parquet", _stretches(dataset))
         write_table(inside / "items.parquet", dataset.item_table)
         (inside / "features").mkdir()
         for name, features in dataset.features.items():
             write_features(inside / "features" / f"{name}.safetensors", features, dataset.items)
         write_atomic(inside / "dataset.toml", tomli_w.dumps(_card_table(dataset)))
     return folder
+
+
+def _stretches(dataset: Dataset) -> Iterator[pl.DataFrame]:
+    """The table of interactions, in the caller's ids, so many rows at a time; at least one."""
+    pairs = dataset.interactions
+    for start in range(0, max(len(pairs), 1), ROWS):
+        stretch = slice(start, start + ROWS)
+        columns: dict[str, Any] = {
+            "user_id": dataset.users.ids.gather(pairs.users[stretch]),
+            "item_id": dataset.items.ids.gather(pairs.items[stretch]),
+        }
+        if pairs.timestamps is not None:
+            columns["timestamp"] = pairs.timestamps[stretch]
+        if pairs.weights is not None:
+            columns["weight"] = pairs.weights[stretch]
+        if pairs.labels is not None:
+            columns["split"] = pl.Series(LABEL_NAMES).gather(pairs.labels[stretch])
+        yield pl.DataFrame(columns)
 
 
 def _require_observed(dataset: Dataset) -> None:
@@ -104,7 +113,7 @@ def read_dataset(folder: Path) -> Dataset:
     items = read_table(folder / "items.parquet", "the table of items")
     require_columns(items, ["item_id"], folder / "items.parquet")
     dataset = assemble(
-        read_table(folder / "interactions.parquet", "the table of interactions"),
+        _pairs(folder / "interactions.parquet", "the table of interactions"),
         items,
         {name: read_features(folder / "features" / f"{name}.safetensors") for name in modalities},
         card=card,
@@ -119,6 +128,12 @@ def read_dataset(folder: Path) -> Dataset:
             "dataset.toml if the change was meant.",
         )
     return dataset
+
+
+def _pairs(path: Path, what: str) -> pl.DataFrame | Stretches:
+    if is_large(path):
+        return Stretches.look(lambda: read_table_stretches(path, what, ROWS), path)
+    return read_table(path, what)
 
 
 def _card(table: dict[str, Any], folder: Path) -> tuple[Card, list[str]]:

@@ -116,13 +116,14 @@ class Vocabulary:
         return f"Did you mean {close[0]!r}?" if close else f"The ids here look like {self.ids[0]!r}."
 
 
-def as_ids(values: pl.Series | Iterable[Any], kind: str, where: str = "") -> pl.Series:
+def as_ids(values: pl.Series | Iterable[Any], kind: str, where: str = "", first: int = 0) -> pl.Series:
     """``values`` as a series of 64-bit integers, or of strings if one is larger than that or a text.
 
     Args:
         values: the ids.
         kind: "user" or "item", for messages.
         where: the file that they came from, for messages.
+        first: the row of that file that they begin with, for messages.
 
     Raises:
         DataError: a null or empty id, mixed types, or a type that cannot be an id (a float, say).
@@ -130,7 +131,7 @@ def as_ids(values: pl.Series | Iterable[Any], kind: str, where: str = "") -> pl.
     if not isinstance(values, pl.Series):
         values = _series_of_plain_values(list(values), kind, where)
     if values.null_count():
-        raise _bad_id(kind, "an empty one", where, int(values.is_null().arg_max() or 0))
+        raise _bad_id(kind, "an empty one", where, first + int(values.is_null().arg_max() or 0))
     if values.dtype.is_integer() or values.dtype == pl.Null:
         small = values.cast(pl.Int64, strict=False)
         return values.cast(pl.String) if small.null_count() else small
@@ -141,7 +142,7 @@ def as_ids(values: pl.Series | Iterable[Any], kind: str, where: str = "") -> pl.
         raise _bad_id(kind, f"{values.dtype} values{example}", where)
     empty = values == ""
     if empty.any():
-        raise _bad_id(kind, "an empty one", where, int(empty.arg_max() or 0))
+        raise _bad_id(kind, "an empty one", where, first + int(empty.arg_max() or 0))
     return values
 
 

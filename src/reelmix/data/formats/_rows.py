@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -66,16 +67,39 @@ def read_rows(
     if others:
         taken = {*chosen, *chosen.values()}
         wanted += [pl.col(theirs) for theirs in found if theirs not in taken]
-    ids = [theirs for ours, theirs in chosen.items() if ours in ("user_id", "item_id")]
-    return _read(path, lambda table: table.select(wanted), ids)
+    return _read(path, lambda table: table.select(wanted), _ids(chosen))
+
+
+def read_stretches(
+    path: Path, accepted: Mapping[str, Sequence[str]], columns: Mapping[str, str] | None, rows: int
+) -> Iterator[pl.DataFrame]:
+    """What :func:`read_rows` returns, so many rows at a time, in their order; the file is never in memory.
+
+    Raises:
+        DataError, StorageError: as :func:`read_rows`.
+    """
+    chosen = _choose(column_names(path), accepted, columns or {}, ("user_id", "item_id"), path)
+    wanted = [pl.col(theirs).alias(ours) for ours, theirs in chosen.items()]
+    with _understood(path):
+        yield from _scan(path, _ids(chosen)).select(wanted).collect_batches(chunk_size=rows)
+
+
+def _ids(chosen: Mapping[str, str]) -> list[str]:
+    return [theirs for ours, theirs in chosen.items() if ours in ("user_id", "item_id")]
 
 
 def _read(
     path: Path, chosen: Callable[[pl.LazyFrame], pl.LazyFrame], ids: Sequence[str] = ()
 ) -> pl.DataFrame:
     require_file(path, _KINDS[path.suffix])
-    try:
+    with _understood(path):
         return chosen(_scan(path, ids)).collect()
+
+
+@contextmanager
+def _understood(path: Path) -> Generator[None]:
+    try:
+        yield
     except (pl.exceptions.PolarsError, OSError) as error:
         if path.suffix == ".parquet":
             raise damaged("Parquet", error, path) from None

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from reelmix.data.assemble import assemble
+from reelmix.data.cells import with_numbers
 from reelmix.data.dataset import Card, Dataset
-from reelmix.data.formats._cells import with_numbers
 from reelmix.data.formats._files import card_name, only_file
 from reelmix.data.formats._ids import IdColumn, settle
 from reelmix.data.formats._modalities import features_by_row, modality_files

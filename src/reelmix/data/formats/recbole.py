@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from reelmix.data.assemble import assemble
+from reelmix.data.cells import with_numbers
 from reelmix.data.dataset import Card, Dataset
 from reelmix.data.feature_files import FeatureTable
-from reelmix.data.formats._cells import with_numbers
 from reelmix.data.formats._files import card_name, only_file
 from reelmix.data.formats._ids import IdColumn, settle
 from reelmix.data.formats._rows import column_names, read_rows, require_mapping

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from reelmix.data.assemble import assemble
+from reelmix.data.cells import with_numbers
 from reelmix.data.dataset import Card, Dataset
-from reelmix.data.formats._cells import with_numbers
 from reelmix.data.formats._feature_folder import read_feature_folder
 from reelmix.data.formats._files import card_name
 from reelmix.data.formats._ids import IdColumn, settle
-from reelmix.data.formats._rows import TABLE_SUFFIXES, column_names, is_text, read_rows, require_mapping
+from reelmix.data.formats._rows import (
+    TABLE_SUFFIXES,
+    column_names,
+    is_text,
+    read_rows,
+    read_stretches,
+    require_mapping,
+)
+from reelmix.data.stretches import ROWS, Stretches, is_large
 from reelmix.errors import DataError, StorageError
 from reelmix.files import require_folder
 
@@ -29,7 +37,11 @@ ITEMS = {"item_id": ("item_id",), "title": ("title",)}
 
 
 def import_table(
-    path: str | Path, *, name: str | None = None, columns: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    stream: bool | None = None,
 ) -> Dataset:
     """Reads interactions from CSV, TSV, JSONL or Parquet, with items and features beside them.
 
@@ -53,6 +65,9 @@ def import_table(
         path: the folder, or the file of interactions.
         name: of the dataset; by default that of the folder or file.
         columns: our column name to the file's: ``{"user_id": "userId", "item_id": "movieId"}``.
+        stream: read the interactions twice, a stretch at a time, so that memory need not hold them. The
+            dataset is the same; its interactions lie in the folder of temporary files until it is given up.
+            None does so with large files.
 
     Raises:
         DataError: a column is missing, ids contradict each other, a value is bad.
@@ -62,18 +77,18 @@ def import_table(
     require_mapping(columns, [*PAIRS, "title"])
     inter, items, folder = _parts(Path(path))
     mapped = columns or {}
-    pairs = read_rows(inter, PAIRS, {ours: theirs for ours, theirs in mapped.items() if ours in PAIRS})
+    pairs = _interactions(inter, {ours: theirs for ours, theirs in mapped.items() if ours in PAIRS}, stream)
     table = None if items is None else _item_table(items, mapped)
-    of_items = None if items is None or table is None else _ids(table, "item_id", items)
+    of_items = None if items is None or table is None else _ids(table["item_id"], "item_id", items)
     features = read_feature_folder(folder, of_items) if folder else {}
-    (user_ids,) = settle("user", [_ids(pairs, "user_id", inter)])
+    (user_ids,) = settle("user", [_ids(pairs.users, "user_id", inter)])
     of_features = (ids for _, ids in features.values())
-    parts = [_ids(pairs, "item_id", inter), *([of_items] if of_items else []), *of_features]
+    parts = [_ids(pairs.items, "item_id", inter), *([of_items] if of_items else []), *of_features]
     item_ids, *rest = settle("item", parts)
     if table is not None:
         table = table.with_columns(rest.pop(0).alias("item_id"))
     return assemble(
-        with_numbers(pairs, inter).with_columns(user_ids.alias("user_id"), item_ids.alias("item_id")),
+        pairs.settled(user_ids, item_ids),
         table,
         {name: replace(one, ids=ids) for (name, (one, _)), ids in zip(features.items(), rest, strict=True)},
         card=Card(name or card_name(Path(path)), f"imported from a table, {inter.name}"),
@@ -81,8 +96,34 @@ def import_table(
     )
 
 
-def _ids(table: pl.DataFrame, column: str, path: Path) -> IdColumn:
-    return IdColumn(table[column], f"{path}, column {column}", is_text(path))
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """Interactions in memory, as :class:`Stretches` are not."""
+
+    table: pl.DataFrame
+    where: Path
+
+    @property
+    def users(self) -> pl.Series:
+        return self.table["user_id"]
+
+    @property
+    def items(self) -> pl.Series:
+        return self.table["item_id"]
+
+    def settled(self, users: pl.Series, items: pl.Series) -> pl.DataFrame:
+        ids = users.alias("user_id"), items.alias("item_id")
+        return with_numbers(self.table, self.where).with_columns(ids)
+
+
+def _interactions(inter: Path, columns: Mapping[str, str], stream: bool | None) -> _Whole | Stretches:
+    if is_large(inter) if stream is None else stream:
+        return Stretches.look(lambda: read_stretches(inter, PAIRS, columns, ROWS), inter)
+    return _Whole(read_rows(inter, PAIRS, columns), inter)
+
+
+def _ids(values: pl.Series, column: str, path: Path) -> IdColumn:
+    return IdColumn(values, f"{path}, column {column}", is_text(path))
 
 
 def _parts(path: Path) -> tuple[Path, Path | None, Path | None]:
