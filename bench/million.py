@@ -11,11 +11,11 @@ triples (batch x modalities x d) at half those of the users (users x modalities 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,8 @@ import numpy as np
 import polars as pl
 import torch
 
+from floor import ceilings
+from measure import machine, peak_megabytes
 from reelmix.data import Card, Dataset, DenseFeatures, Split
 from reelmix.data.interactions import Interactions
 from reelmix.data.vocabulary import Vocabulary
@@ -85,13 +87,23 @@ def world(scale: float, tail: float, rng: np.random.Generator) -> Split:
     return Dataset(people, things, interactions, features, table, card).split()
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Prints how long something took, and the peak of memory so far."""
-    started = time.perf_counter()
-    yield
-    seconds, peak = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{name:30} {seconds:9.1f} s   peak so far {peak:6.2f} GiB", flush=True)
+class Stages:
+    """Prints how long each took, and the peak of memory so far.
+
+    Attributes:
+        seconds: of each, by name.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Generator[None]:
+        """Times what is done within."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+        print(f"{name:30} {self.seconds[name]:9.1f} s   peak so far {peak_megabytes():9,.0f} MB", flush=True)
 
 
 class Steps:
@@ -128,7 +140,9 @@ def main() -> None:
     parser.add_argument("--neighbours", type=int, default=40)
     parser.add_argument("--tail", type=float, default=0.8, help="exponent of the items' popularity")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="add what was measured to million.json")
     given = parser.parse_args()
+    stage = Stages()
     batch_size = given.batch_size or round(524_288 * given.scale)
     with stage("imports"):
         torch.zeros(1)
@@ -152,8 +166,22 @@ def main() -> None:
     with stage("trainer and sampler"):
         validate = validation(split, training, EvaluationConfig())
         trainer = Trainer(model, split, validate=validate, config=training, progress=Steps())
-    with stage(f"{given.epochs} epoch(s), validated"):
+    with stage("epochs, validated"):
         trainer.fit()
+    if given.keep:
+        taken = stage.seconds
+        keep(dataset.n_users, taken["user graph"], taken["epochs, validated"] / given.epochs)
+
+
+def keep(users: int, user_graph: float, epoch: float) -> None:
+    """Adds a run to those that cost.py reads, in the place of one with as many users."""
+    path = Path(__file__).with_name("million.json")
+    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    gigabytes = peak_megabytes() * 2**20 / 1e9
+    run = {"users": users, "user_graph": user_graph, "epoch": epoch, "gigabytes": gigabytes}
+    runs = [*(other for other in runs if other["users"] != users), run]
+    kept = {"machine": machine(), "ceilings": ceilings().as_dict(), "runs": runs}
+    path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from scipy.sparse import random_array
 
 import reelmix as rm
 from reelmix.data.sample import sample
+from reelmix.errors import ConfigError, RunError
 from reelmix.graph import user_graph
 from reelmix.recommender.engine import Job, fit_on_ray, on_ray
 from reelmix.recommender.experiment import Experiment, RunOptions
@@ -107,6 +108,25 @@ def test_a_killed_worker_costs_nothing_but_time(engine, data, alone, tmp_path, p
         np.testing.assert_allclose(run.weights[name], weights, rtol=1e-4, atol=1e-4, err_msg=name)
     for metric, value in alone.test_metrics.items():
         assert run.test_metrics[metric] == pytest.approx(value, abs=0.02)
+
+
+def test_workers_that_are_lost_too_often_end_in_one_line(engine, data, tmp_path, monkeypatch, refusal):
+    monkeypatch.setattr("reelmix.recommender.engine.RESTARTS", 0)
+    told = Told(3)
+    text = refusal(RunError, fit_on_ray, job(data, tmp_path / "run", "data"), workers=2, progress=told)
+    assert told.killed
+    assert text.startswith(
+        f"{tmp_path / 'run'}: expected 2 workers to the end, found one lost more than 0 times ("
+    )
+    assert text.endswith("). Free some memory or start fewer; --resume goes on from the last checkpoint.")
+    assert "\n" not in text
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_made(engine, data, tmp_path, monkeypatch, refusal):
+    monkeypatch.setattr("reelmix.training.room.free_memory", lambda: 1000)
+    text = refusal(ConfigError, fit_on_ray, job(data, tmp_path / "run", "columns"), workers=2)
+    assert text.startswith("dualgnn on cpu, 2 workers: expected ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_user_graph_in_parts_is_the_user_graph(engine, tmp_path, monkeypatch):

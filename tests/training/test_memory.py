@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from reelmix.recommender.fit import fit
 from reelmix.training import room
 from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import Shape, peak
+
+HERE = room.Place(block=1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -41,19 +44,36 @@ def test_what_cannot_fit_is_refused_and_the_proposed_size_is_accepted(monkeypatc
     split, training = small_split(n_users=300, n_items=60), TrainingConfig(epochs=1, batch_size=64)
     monkeypatch.setattr(room, "free_memory", lambda: 1_500_000)
     model = DualGNN(embedding_size=64, neighbours=2)
-    text = refusal(ConfigError, room.require_memory, model, split, training, block=1)
+    text = refusal(ConfigError, room.require_memory, model, split, training, HERE)
     assert "dualgnn on cpu" in text and "expected" in text and "found 2 MB" in text
     assert "activations and gradients" in text and "--no-memory-check" in text
     size = int(re.search(r"embedding_size = (\d+)", text)[1])
-    room.require_memory(DualGNN(model.config, embedding_size=size), split, training, block=1)
+    room.require_memory(DualGNN(model.config, embedding_size=size), split, training, HERE)
     refusal(
         ConfigError,
         room.require_memory,
         DualGNN(model.config, embedding_size=size + 1),
         split,
         training,
-        block=1,
+        HERE,
     )
+
+
+def test_a_team_needs_the_sum_of_what_its_workers_hold(monkeypatch, refusal):
+    split, training = small_split(n_users=300, n_items=60), TrainingConfig(epochs=1, batch_size=64)
+    model, shape = DualGNN(embedding_size=64, neighbours=2), Shape.of(split)
+
+    def needed(workers, parallel="data"):
+        return room.footprint(model, shape, training, replace(HERE, workers=workers, parallel=parallel)).total
+
+    assert needed(2) > 2 * needed(1)  # each reads the data for itself
+    assert needed(4) == pytest.approx(2 * needed(2), abs=4)
+    assert needed(1) < needed(4, "columns") < needed(4)
+    monkeypatch.setattr(room, "free_memory", lambda: (needed(1) + needed(2)) // 2)
+    room.require_memory(model, split, training, HERE)
+    text = refusal(ConfigError, room.require_memory, model, split, training, replace(HERE, workers=2))
+    assert text.startswith("dualgnn on cpu, 2 workers: expected ")
+    assert "start fewer workers" in text
 
 
 def test_fit_refuses_before_it_builds_and_goes_on_when_told_to(monkeypatch, refusal):

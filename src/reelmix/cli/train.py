@@ -26,7 +26,7 @@ from reelmix.recommender.fit import fit
 from reelmix.recommender.run import Run
 from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import Shape
-from reelmix.training.room import footprint, free_memory, gigabytes
+from reelmix.training.room import Place, footprint, free_memory, gigabytes
 from reelmix.training.team import TEAMS, Parallel
 
 MODEL_CONFIGS = {name: model.Config for name, model in MODELS.items()}
@@ -119,6 +119,7 @@ def command(
             threads or max(1, (os.cpu_count() or 1) // workers),
             shlex.join(["reelmix", *sys.argv[1:]]),
             draw and can_draw(),
+            check_memory=memory_check,
         )
         say(f"starting {count(workers, 'worker')} with Ray")
         fit_on_ray(job, workers=workers, resume=resume, progress=TrainingProgress())
@@ -180,7 +181,7 @@ def can_draw() -> bool:
 
 def note_memory(model: Model, split: Split, training: TrainingConfig, device: str) -> None:
     """Says how much memory training will take, if that is worth a line."""
-    needed, free = footprint(model, Shape.of(split), training, device=device).total, free_memory()
+    needed, free = footprint(model, Shape.of(split), training, Place(device)).total, free_memory()
     if needed >= 2**30 and free is not None and device == "cpu":
         say(f"memory: about {gigabytes(needed)} of {gigabytes(free)}")
 

@@ -99,7 +99,8 @@ def _top_neighbours(edges: csr_array, neighbours: int, rows: range) -> dict[str,
     # Two orders that change nothing but the time, by a third: popular items first, and users by the length of
     # their history, keep what the product adds to close together.
     rank = np.argsort(np.argsort(-np.bincount(edges.indices, minlength=n_items), kind="stable"))
-    ranked = csr_array((edges.data, rank[edges.indices], edges.indptr), shape=edges.shape)
+    ones = np.ones(edges.nnz, np.float32)
+    ranked = csr_array((ones, rank[edges.indices], edges.indptr), shape=edges.shape)
     ranked.sort_indices()
     degrees = np.diff(edges.indptr)
     most = int(np.sort(degrees)[-2:].min(initial=np.iinfo(np.int32).max))

@@ -23,6 +23,7 @@ from reelmix.recommender.experiment import Experiment
 from reelmix.recommender.fit import fit_member
 from reelmix.training.checkpoint import Epoch, TrainingState
 from reelmix.training.config import TrainingConfig
+from reelmix.training.room import Place, require_memory
 from reelmix.training.team import TEAMS, Parallel
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Ending, Progress
 
@@ -45,6 +46,8 @@ class Job:
         command: what to write down as the command that made the run.
         draw: whether to draw the map.
         checkpoint_seconds: time between two checkpoints at least.
+        check_memory: refuse, before anything is built, what will not fit in this machine's memory, if all
+            workers are here.
     """
 
     experiment: Experiment
@@ -57,6 +60,7 @@ class Job:
     command: str | None = None
     draw: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    check_memory: bool = True
 
     def split(self) -> Split:
         """The data, divided."""
@@ -79,7 +83,8 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
 
     Raises:
         RunError: workers were lost again and again.
-        ConfigError: Ray is not installed, or what :func:`reelmix.fit` raises.
+        ConfigError: Ray is not installed, all workers do not fit in memory, or what :func:`reelmix.fit`
+            raises.
     """
     ray: Any = optional("ray", "ray")
     train: Any = optional("ray.train", "ray")
@@ -93,7 +98,13 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     scratch = job.out.parent / f".{job.out.name}.ray"
     try:
-        _make_user_graph(ray, job, workers)
+        split = job.split()
+        if job.check_memory and len(ray.nodes()) == 1 and job.device == "cpu":
+            experiment = job.experiment
+            block = experiment.evaluation.block_bytes
+            model = model_class(experiment.model)(experiment.settings)
+            require_memory(model, split, experiment.training, Place("cpu", block, workers, job.parallel))
+        _make_user_graph(ray, job, split, workers)
         told = queues.Queue(actor_options={"num_cpus": 0})
         listener = _Listener(told, progress)
         listener.start()
@@ -167,12 +178,12 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _make_user_graph(ray: Any, job: Job, workers: int) -> None:
+def _make_user_graph(ray: Any, job: Job, split: Split, workers: int) -> None:
     """Puts the user graph that the model will want into the cache, made in parts by the engine."""
     settings = job.experiment.settings
     neighbours = getattr(settings, "neighbours", 0)
     if neighbours and getattr(settings, "user_layers", 0):
-        user_graph(job.split().matrix("train"), neighbours, parts=workers, run=on_ray(ray))
+        user_graph(split.matrix("train"), neighbours, parts=workers, run=on_ray(ray))
 
 
 def on_ray(ray: Any) -> Callable[..., Iterable[dict[str, np.ndarray]]]:

@@ -26,7 +26,7 @@ from reelmix.recommender.map import draw_map
 from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
-from reelmix.training.room import require_memory
+from reelmix.training.room import Place, require_memory
 from reelmix.training.team import Team
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
 
@@ -78,7 +78,7 @@ def fit(
     if check_memory:
         _require_device(device)
         block = (evaluation or EvaluationConfig()).block_bytes
-        require_memory(model, split, training, device=device, block=block)
+        require_memory(model, split, training, Place(device, block))
     run = fit_member(
         model,
         split,

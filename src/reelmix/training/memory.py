@@ -34,6 +34,9 @@ SLACK = 1.1
 """For what the allocator keeps of what was freed."""
 
 ON_HOST = ("data", "interactions")
+
+WITHOUT_COLUMNS = ("data", "interactions", "graphs")
+"""What every worker holds whole when columns are divided."""
 """Parts that stay in main memory wherever the model is."""
 
 
@@ -123,6 +126,14 @@ class Footprint:
     def without(self, *names: str) -> Footprint:
         """The same less these parts."""
         return replace(self, parts={name: size for name, size in self.parts.items() if name not in names})
+
+    def times(self, workers: int, columns_divided: bool = False) -> Footprint:
+        """Of so many processes together, each with all of it; or with its share of what has columns."""
+        parts = {
+            name: size if columns_divided and name not in WITHOUT_COLUMNS else size * workers
+            for name, size in self.parts.items()
+        }
+        return replace(self, parts=parts)
 
     def largest(self, n: int = 3) -> dict[str, int]:
         """The ``n`` largest parts, by falling size."""

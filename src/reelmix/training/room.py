@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from reelmix.errors import ConfigError
 from reelmix.models.base import Model
 from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import ON_HOST, Footprint, Shape, stages
+from reelmix.training.team import Parallel
 
 BLOCK_BYTES = 256 << 20
 
@@ -21,54 +23,73 @@ def free_memory() -> int | None:
     return min(found) if found else None
 
 
-def footprint(
-    model: Model, shape: Shape, training: TrainingConfig, *, device: str = "cpu", block: int = BLOCK_BYTES
-) -> Footprint:
-    """What the device's memory must still hold at the peak; the data are in main memory already."""
-    each = [stage.without("data") for stage in stages(model, shape, training, block)]
-    if device.startswith("cuda"):
+@dataclass(frozen=True)
+class Place:
+    """Where a training is to fit.
+
+    Attributes:
+        device: as torch names it.
+        block: bound of the scores that are ranked at one time, bytes.
+        workers: processes that train together on this machine.
+        parallel: whether they share batches or columns.
+    """
+
+    device: str = "cpu"
+    block: int = BLOCK_BYTES
+    workers: int = 1
+    parallel: Parallel = "data"
+
+
+HERE = Place()
+
+
+def footprint(model: Model, shape: Shape, training: TrainingConfig, place: Place = HERE) -> Footprint:
+    """What the device's memory must still hold at the peak.
+
+    The data are in main memory already, but that workers read them for themselves.
+    """
+    building, *others = stages(model, shape, training, place.block)
+    if place.workers > 1:
+        divided = place.parallel == "columns"
+        each = [building.times(place.workers), *(stage.times(place.workers, divided) for stage in others)]
+    else:
+        each = [stage.without("data") for stage in (building, *others)]
+    if place.device.startswith("cuda"):
         each = [stage.without(*ON_HOST, "validation scores") for stage in each[1:]]
     return max(each, key=lambda stage: stage.total)
 
 
-def require_memory(
-    model: Model, split: Split, training: TrainingConfig, *, device: str = "cpu", block: int = BLOCK_BYTES
-) -> None:
+def require_memory(model: Model, split: Split, training: TrainingConfig, place: Place = HERE) -> None:
     """Refuses a training that does not fit, and says what would.
 
     Raises:
         ConfigError: more memory is needed than there is.
     """
+    device = place.device
     cuda = device.startswith("cuda")
     free = torch.cuda.mem_get_info(device)[0] if cuda else free_memory()
     shape = Shape.of(split)
-    needed = footprint(model, shape, training, device=device, block=block)
+    needed = footprint(model, shape, training, place)
     if free is None or needed.total <= free:
         return
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in needed.largest().items())
     raise ConfigError(
         expected=f"{gigabytes(needed.total)} of memory for {needed.when} ({parts})",
         found=f"{gigabytes(free)}",
-        where=f"{model.name} on {device}",
-        fix=_advice(model, shape, training, device, block, free),
+        where=f"{model.name} on {device}" + (f", {place.workers} workers" if place.workers > 1 else ""),
+        fix=_advice(model, shape, training, place, free),
     )
 
 
 def largest_size(
-    model: Model,
-    shape: Shape,
-    training: TrainingConfig,
-    free: int,
-    *,
-    device: str = "cpu",
-    block: int = BLOCK_BYTES,
+    model: Model, shape: Shape, training: TrainingConfig, free: int, place: Place = HERE
 ) -> int | None:
     """The largest embedding_size below the model's own that fits; None if there is none."""
     low, high = 0, int(getattr(model.config, "embedding_size", 1))
     while high - low > 1:
         middle = (low + high) // 2
         smaller = type(model)(model.config, embedding_size=middle)
-        fits = footprint(smaller, shape, training, device=device, block=block).total <= free
+        fits = footprint(smaller, shape, training, place).total <= free
         low, high = (middle, high) if fits else (low, middle)
     return low or None
 
@@ -78,16 +99,17 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 5e8 else f"{size / 1e6:.0f} MB"
 
 
-def _advice(model: Model, shape: Shape, training: TrainingConfig, device: str, block: int, free: int) -> str:
-    size = largest_size(model, shape, training, free, device=device, block=block)
+def _advice(model: Model, shape: Shape, training: TrainingConfig, place: Place, free: int) -> str:
+    size = largest_size(model, shape, training, free, place)
     advice = [f"set embedding_size = {size} or less"] if size else []
     batch = training.batch_size
     while batch > 64:
         batch //= 2
         smaller = training.model_copy(update={"batch_size": batch})
-        if footprint(model, shape, smaller, device=device, block=block).total <= free:
+        if footprint(model, shape, smaller, place).total <= free:
             advice.append(f"set batch_size = {batch} or less")
             break
+    advice += ["start fewer workers"] * (place.workers > 1)
     advice += ["take fewer modalities"] * (len(shape.modalities) > 1)
     advice += ["set item_ids = false"] * bool(getattr(model.config, "item_ids", False))
     advice.append("use a device with more memory")
