@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench build page clean
+.PHONY: help demo test lint docs bench bench-short build page clean
 
 help:
 	@echo 'make demo   sample data, training, evaluation, recommendations with reasons: a few minutes'
@@ -16,6 +16,7 @@ help:
 	@echo 'make lint   style, types and import contracts'
 	@echo 'make docs   the generated reference and the site, in site/'
 	@echo 'make bench  the measured promises, beside plain references'
+	@echo 'make bench-short  the same in a minute: ratios on one thread, judged by those kept'
 	@echo 'make build  wheel and source archive, in dist/'
 	@echo 'make page   the page of the explorer, built from web/; needs Node.js'
 	@echo 'make clean  remove all that make made, .venv too'
@@ -40,6 +41,9 @@ docs: $(VENV)/.developing
 
 bench: $(VENV)/.developing
 	@$(BIN)/python bench/run.py
+
+bench-short: $(VENV)/.developing
+	@$(BIN)/python bench/run.py --short
 
 build: $(VENV)/.developing
 	@rm -rf dist

@@ -93,7 +93,7 @@ def main() -> None:
     kept = json.loads(MEASURED.read_text())
     gather = {int(size): rate for size, rate in kept["ceilings"]["gather"].items()}
     best = Ceilings(**{**kept["ceilings"], "gather": gather})
-    runs = sorted(kept["runs"], key=lambda run: run["users"])
+    runs = sorted((run for run in kept["runs"] if run["precision"] == "single"), key=lambda run: run["users"])
     for run in runs:
         found = cost(run["users"], workers, runs[-1], best)
         print(

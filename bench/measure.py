@@ -16,7 +16,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-PACKAGES = ("torch", "numpy", "scipy", "sparse_dot_topn", "faiss-cpu", "torch_geometric")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "sparse_dot_topn",
+    "faiss-cpu",
+    "torch_geometric",
+    "implicit",
+    "polars",
+)
 
 
 class Taken(NamedTuple):

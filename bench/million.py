@@ -1,6 +1,6 @@
 """One epoch of DualGNN on a world of a million users: time and memory, predicted and measured.
 
-    python bench/million.py [--scale 0.1] [--batch-size 524288] [--tail 0.8]
+    python bench/million.py [--scale 0.1] [--batch-size 524288] [--tail 0.8] [--precision mixed]
 
 At scale 1 the world has 1,000,000 users, 200,000 items, 20,000,000 interactions and three modalities of 128
 numbers an item; a smaller scale shrinks all but the features. Every step propagates over the whole graph,
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--neighbours", type=int, default=40)
     parser.add_argument("--tail", type=float, default=0.8, help="exponent of the items' popularity")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--precision", choices=["single", "mixed"], default="single")
     parser.add_argument("--keep", action="store_true", help="add what was measured to million.json")
     given = parser.parse_args()
     stage = Stages()
@@ -153,7 +154,7 @@ def main() -> None:
     print(f"batch of {batch_size:,}, {torch.get_num_threads()} threads", flush=True)
     model, training = (
         DualGNN(neighbours=given.neighbours),
-        TrainingConfig(epochs=given.epochs, batch_size=batch_size),
+        TrainingConfig(epochs=given.epochs, batch_size=batch_size, precision=given.precision),
     )
     foreseen = peak(model, Shape.of(split), training)
     print(f"foreseen: {foreseen.total / 2**30:.2f} GiB, for {foreseen.when}", flush=True)
@@ -170,16 +171,17 @@ def main() -> None:
         trainer.fit()
     if given.keep:
         taken = stage.seconds
-        keep(dataset.n_users, taken["user graph"], taken["epochs, validated"] / given.epochs)
+        keep(dataset.n_users, given.precision, taken["user graph"], taken["epochs, validated"] / given.epochs)
 
 
-def keep(users: int, user_graph: float, epoch: float) -> None:
-    """Adds a run to those that cost.py reads, in the place of one with as many users."""
+def keep(users: int, precision: str, user_graph: float, epoch: float) -> None:
+    """Adds a run to those that cost.py reads, in the place of one like it."""
     path = Path(__file__).with_name("million.json")
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
     gigabytes = peak_megabytes() * 2**20 / 1e9
-    run = {"users": users, "user_graph": user_graph, "epoch": epoch, "gigabytes": gigabytes}
-    runs = [*(other for other in runs if other["users"] != users), run]
+    kind = {"users": users, "precision": precision}
+    run = kind | {"user_graph": user_graph, "epoch": epoch, "gigabytes": gigabytes}
+    runs = [*(other for other in runs if not kind.items() <= other.items()), run]
     kept = {"machine": machine(), "ceilings": ceilings().as_dict(), "runs": runs}
     path.write_text(json.dumps(kept, indent=1) + "\n")
 

@@ -1,8 +1,9 @@
 """``make bench``: the numbers that reelmix promises, beside references timed in the same run.
 
 References take turns with ours, so that a busy machine slows both. Seconds are medians on the clock; "cpu"
-adds up the cores. What is timed stands in a file of its own: ``epoch.py``, ``rank.py``, ``users.py`` and
-``serving.py``; ``floor.py`` has what this machine can do at best. ``--short`` is quicker: ``short.py``.
+adds up the cores. What is timed stands in a file of its own: ``epoch.py``, ``rank.py``, ``users.py``,
+``serving.py``, ``loading.py`` and ``imports.py``; ``floor.py`` has what this machine can do at best.
+``--short`` is quicker: ``short.py``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 import epoch
+import imports
+import loading
 import rank
 import serving
 import users
@@ -30,7 +33,7 @@ from floor import Ceilings, ceilings
 from measure import Line, machine
 from worlds import dataset_or_shape
 
-PARTS = ("epoch", "rank", "users", "serving")
+PARTS = ("epoch", "rank", "users", "serving", "loading", "import")
 
 
 def main() -> int:
@@ -54,6 +57,8 @@ def _long(arguments: argparse.Namespace) -> None:
         "rank": lambda: rank.lines(split, repeats, best),
         "users": lambda: users.lines(repeats, whole=arguments.whole),
         "serving": lambda: serving.lines(repeats, best, arguments.items),
+        "loading": lambda: loading.lines(repeats, arguments.items),
+        "import": lambda: imports.lines(repeats, arguments.interactions, tuple(arguments.ids)),
     }
     for name in arguments.only or PARTS:
         lines += parts[name]()
@@ -108,7 +113,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="dataset folder; random data of TikTok's shape without")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts alone")
-    parser.add_argument("--items", type=int, default=serving.ITEMS, help="items that serving looks through")
+    parser.add_argument("--items", type=int, default=serving.ITEMS, help="items of serving and loading")
+    parser.add_argument(
+        "--interactions", type=int, default=imports.INTERACTIONS, help="rows of the CSV that is imported"
+    )
+    parser.add_argument("--ids", nargs="+", choices=imports.IDS, default=imports.IDS, help="its ids")
     parser.add_argument("--whole", action="store_true", help="give dense blocks all users of the user graph")
     parser.add_argument("--json", type=Path, help="keep the timings here")
     parser.add_argument("--short", action="store_true", help="a few ratios in a minute, judged by kept ones")

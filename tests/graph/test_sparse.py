@@ -169,3 +169,30 @@ def test_constants_move_with_the_module_and_stay_out_of_saved_weights():
     assert list(matrix.parameters()) == []
     assert matrix.float()(torch.ones(5, 2, dtype=torch.float32)).dtype == torch.float32
     assert {buffer.device.type for buffer in matrix.to("meta").buffers()} == {"meta"}
+
+
+def test_mixed_precision_while_training_alone():
+    torch.set_default_dtype(torch.float32)
+    rng = np.random.default_rng(5)
+    dense = rng.random((60, 5_000)) * (rng.random((60, 5_000)) < 0.8)  # 4,000 numbers add up in a row
+    matrix, x = SparseMatrix(csr_array(dense)), torch.tensor(rng.random((5_000, 3)), dtype=torch.float32)
+    weights, chosen = torch.tensor(rng.normal(size=(60, 3)), dtype=torch.float32), torch.tensor([7, 0, 7])
+    products = {
+        "product": lambda of: matrix(of),
+        "rows": lambda of: matrix.rows(chosen, of).repeat(20, 1),
+        "transposed": lambda of: matrix.transposed(weights @ of[:3]),
+    }
+    for name, product in products.items():
+        found = {}
+        for mixed, training in ((False, True), (True, True), (True, False)):
+            matrix.mixed = mixed
+            matrix.train(training)
+            of = x.clone().requires_grad_()
+            result = product(of)
+            assert result.dtype == torch.float32
+            result.square().sum().backward()
+            found[mixed, training] = torch.cat([result.flatten(), of.grad.flatten()]).detach()
+        exact, rounded = found[False, True], found[True, True]
+        assert torch.equal(found[True, False], exact), name
+        assert not torch.equal(rounded, exact), name
+        assert (rounded - exact).norm() < 0.01 * exact.norm(), name

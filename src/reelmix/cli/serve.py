@@ -44,7 +44,7 @@ def command(
         int,
         typer.Option(
             min=0,
-            help="Items from which on lists come from an approximate index, which finds 97 % of the best "
+            help="Items from which on lists come from an approximate index, which finds 96 % of the best "
             "ten; 0 never builds one.",
         ),
     ] = 200_000,

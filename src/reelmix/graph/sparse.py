@@ -24,7 +24,13 @@ class SparseMatrix(nn.Module):
 
     Args:
         matrix: S, of shape (row, column), any real dtype; stored in torch's default dtype.
+
+    Attributes:
+        mixed: in training mode read numbers of 16 bits (bfloat16), half the bytes, and add up in 32. A
+            product is then right to about 0.3 %; in evaluation mode it is always exact.
     """
+
+    mixed = False
 
     def __init__(self, matrix: csr_array) -> None:
         super().__init__()
@@ -41,17 +47,23 @@ class SparseMatrix(nn.Module):
 
     def forward(self, x: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
         """S @ x."""
-        return cast(Tensor, _Product.apply(x, self._half("forward"), self._half("transpose")))
+        return cast(Tensor, _Product.apply(x, self._half("forward"), self._half("transpose"), self._reads))
 
     def transposed(self, x: Float[Tensor, "row dim"]) -> Float[Tensor, "column dim"]:
         """S.T @ x."""
-        return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward")))
+        return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward"), self._reads))
 
     def rows(
         self, chosen: Int[Tensor, " batch"], x: Float[Tensor, "column dim"]
     ) -> Float[Tensor, "batch dim"]:
         """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
-        return cast(Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose")))
+        return cast(
+            Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose"), self._reads)
+        )
+
+    @property
+    def _reads(self) -> torch.dtype | None:
+        return torch.bfloat16 if self.mixed and self.training else None
 
     def scipy(self) -> csr_array:
         """S as a SciPy matrix."""
@@ -68,37 +80,45 @@ class SparseMatrix(nn.Module):
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Rows, transpose: Rows) -> Tensor:
-        ctx.transpose = transpose
-        return _multiply(matrix, x)
+    def forward(ctx: Any, x: Tensor, matrix: Rows, transpose: Rows, reads: torch.dtype | None) -> Tensor:
+        ctx.transpose, ctx.reads = transpose, reads
+        return _multiply(matrix, x, reads)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return _multiply(ctx.transpose, gradients[0].contiguous()), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return _multiply(ctx.transpose, gradients[0].contiguous(), ctx.reads), None, None, None
 
 
 class _ChosenRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, chosen: Tensor, matrix: Rows, transpose: Rows) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, chosen: Tensor, matrix: Rows, transpose: Rows, reads: torch.dtype | None
+    ) -> Tensor:
         ctx.save_for_backward(chosen)
-        ctx.n_rows, ctx.transpose = len(matrix[2]) - 1, transpose
-        return _multiply(_select(matrix, chosen), x)
+        ctx.n_rows, ctx.transpose, ctx.reads = len(matrix[2]) - 1, transpose, reads
+        return _multiply(_select(matrix, chosen), x, reads)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (chosen,) = ctx.saved_tensors
         scattered = gradients[0].new_zeros(ctx.n_rows, gradients[0].shape[1])
         scattered.index_add_(0, chosen, gradients[0])
-        return _multiply(ctx.transpose, scattered), None, None, None
+        return _multiply(ctx.transpose, scattered, ctx.reads), None, None, None, None
 
 
-def _multiply(matrix: Rows, x: Tensor) -> Tensor:
+def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
     columns, values, starts = matrix
     if columns.numel() == 0:
         return x.new_zeros(len(starts) - 1, x.shape[1])
+    dtype = reads or x.dtype
     return functional.embedding_bag(
-        columns, x, starts, mode="sum", per_sample_weights=values, include_last_offset=True
-    )
+        columns,
+        x.to(dtype),
+        starts,
+        mode="sum",
+        per_sample_weights=values.to(dtype),
+        include_last_offset=True,
+    ).to(x.dtype)
 
 
 def _select(matrix: Rows, chosen: Tensor) -> Rows:

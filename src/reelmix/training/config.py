@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -21,6 +21,11 @@ class TrainingConfig(Settings):
 
     batch_size: int = Field(2048, ge=1)
     """Triples in a step. The paper uses 1024; larger batches make an epoch cheaper."""
+
+    precision: Literal["single", "mixed"] = "single"
+    """single; or mixed: while training, products with the graphs read numbers of 16 bits (bfloat16) and add
+    up in 32, which is faster where the graphs are large. Weights, losses and all that is measured stay in
+    single precision."""
 
     averaging: float = Field(0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, a step: it is validated and kept in place of the last

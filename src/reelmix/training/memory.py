@@ -153,6 +153,7 @@ def stages(
     """
     needs, edges = needs_of(model, shape, training.batch_size), shape.train
     data, sampled = {"data": shape.data}, {"interactions": EDGE_WHILE_SAMPLED * edges}
+    halves = {"numbers of 16 bits": needs.parameters} if training.precision == "mixed" else {}
     weights, average = needs.parameters, needs.parameters if training.averaging else 0
     kept = 4 * weights + average  # last and best weights, and the optimiser's two moments
     held = data | {
@@ -167,7 +168,7 @@ def stages(
     validation = {"gradients": weights, "embeddings": needs.embedding + average, "validation scores": scores}
     return (
         Footprint("building", data | {"graphs, content and parameters": needs.building}),
-        Footprint("a step of training", held | sampled | {"activations and gradients": needs.step}),
+        Footprint("a step of training", held | sampled | halves | {"activations and gradients": needs.step}),
         Footprint("the end of an epoch", held | {"interactions": 20 * edges} | ended),
         Footprint("validation", held | {"interactions": 20 * edges} | validation),
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reelmix.data import Split
 from reelmix.errors import ConfigError, DataError
+from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Model
 from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
 from reelmix.training.config import TrainingConfig
@@ -96,6 +97,9 @@ class Trainer:
         self.team = team or Team()
         self.team.settle(model)
         self.model, self.validate, self.config, self.rng = model.to(device), validate, config, rng
+        for module in model.modules():
+            if isinstance(module, SparseMatrix):
+                module.mixed = config.precision == "mixed"
         self.progress, self.device = progress if self.team.leads else None, device
         self.sampler = NegativeSampler(split.matrix("train"))
         # a user who has interacted with everything has no triple
