@@ -8,7 +8,8 @@ import torch
 from small_training import Factors, Hook, same_tensors, small_split, split_of, trainer_of, wild_metric
 
 from reelmix.errors import ConfigError, DataError
-from reelmix.models import DualGNN
+from reelmix.graph.sparse import SparseMatrix
+from reelmix.models import MODELS, DualGNN
 from reelmix.training.config import TrainingConfig
 
 
@@ -334,3 +335,41 @@ def test_averaged_weights_are_validated_and_kept_and_training_goes_on_from_its_o
     torch.testing.assert_close(state.best_weights["users"], expected[state.best_epoch - 1])
     assert torch.equal(state.weights["users"], steps[-1])
     assert torch.equal(run()[1][-1], steps[-1])  # averaging changes nothing of how it trains
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision_rounds_gradients_and_no_measurement(name):
+    split = small_split(n_users=40, n_items=20)
+    model = MODELS[name](embedding_size=8).build(split, rng=3)
+    matrices = [module for module in model.modules() if isinstance(module, SparseMatrix)]
+    gradients, measured = {}, {}
+    for precision in ("single", "mixed"):
+        trainer = trainer_of(split, TrainingConfig(precision=precision, batch_size=400), model=model)
+        model.train()
+        model.zero_grad()
+        (batch,) = trainer._batches(1)
+        model.loss(batch).backward()
+        gradients[precision] = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+        model.eval()
+        measured[precision] = model.embed().users
+    assert torch.equal(measured["single"], measured["mixed"])
+    single, mixed = gradients["single"], gradients["mixed"]
+    assert mixed.dtype == torch.float32
+    assert torch.equal(single, mixed) == (not matrices)
+    assert (single - mixed).norm() < 0.02 * single.norm()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_trains_with_operations_that_repeat_alone(name):
+    split = small_split(n_users=30)
+    seen = []
+    trainer = trainer_of(
+        split,
+        TrainingConfig(deterministic=True, epochs=1),
+        model=MODELS[name](embedding_size=4).build(split),
+        progress=Hook(on_batch=lambda done, total: seen.append(torch.are_deterministic_algorithms_enabled())),
+    )
+    trainer.fit()
+    assert seen
+    assert all(seen)
+    assert not torch.are_deterministic_algorithms_enabled()

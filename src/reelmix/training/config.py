@@ -27,6 +27,9 @@ class TrainingConfig(Settings):
     up in 32, which is faster where the graphs are large. Weights, losses and all that is measured stay in
     single precision."""
 
+    deterministic: bool = False
+    """On a GPU: only operations that repeat bit for bit, which are slower. A CPU's always do."""
+
     averaging: float = Field(0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, a step: it is validated and kept in place of the last
     weights. 0 keeps the last; 0.99 averages over about the last hundred steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -120,6 +121,10 @@ class Trainer:
 
         Ctrl-C gives up the epoch under way and ends like any other ending.
         """
+        with _repeatable(self.config.deterministic):
+            return self._fit(checkpointing)
+
+    def _fit(self, checkpointing: Checkpointing | None) -> tuple[TrainingState, Ending]:
         state = self._first_state(checkpointing)
         if self.progress:
             self.progress.start(self.config, state.epoch)
@@ -255,3 +260,16 @@ class Trainer:
                     self.optimiser.state[parameter][key] = value.to(parameter.device).clone()
             if f"average/{name}" in saved:
                 self.average[name] = saved[f"average/{name}"].to(parameter.device).clone()
+
+
+@contextmanager
+def _repeatable(wanted: bool) -> Generator[None]:
+    """Has torch use only operations that repeat bit for bit, and refuse others; afterwards as before."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:  # what cuBLAS asks for, to be said before it is used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(before or wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
