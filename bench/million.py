@@ -10,9 +10,13 @@ triples (batch x modalities x d) at half those of the users (users x modalities 
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Generator
