@@ -64,6 +64,20 @@ def test_answers_do_not_load_torch(run_folder):
     assert "torch" not in loaded("recommend", run_folder, "--user", "user-1", "--why")
 
 
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "active", "THP_MEM_ALLOC_ENABLE": "0"}])
+def test_what_libraries_read_when_they_are_loaded_is_set_before(given):
+    names = ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
+    code = (
+        "import os, sys, reelmix.cli.main\n"
+        f"print(*(os.environ[name] for name in {names}), *({{'torch', 'numpy'}} & sys.modules.keys()))"
+    )
+    known = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=known | given
+    )
+    assert done.stdout.split() == (list(given.values()) or ["passive", "1"])
+
+
 def test_no_colour_and_no_bar_where_output_is_no_terminal(data, run_folder, tmp_path):
     trained = program("train", data, "--out", tmp_path / "run", "--epochs", "2", *SMALL)
     listed = program("recommend", run_folder, "--user", "user-1", "--why")
