@@ -54,6 +54,7 @@ def member(rank: int, size: int, meeting: str, parallel: Parallel) -> None:
         least = 2 * (size - 1) * formula
         print(f"{parallel}: by the formula {formula:,} bytes a step; {sent:,.0f} on the wire, by all workers")
         print(f"  {sent / least:.3f} of what a ring sends at least")
+    distributed.barrier()  # nobody leaves while another still listens
     distributed.destroy_process_group()
 
 
