@@ -557,6 +557,12 @@ CONDITIONS = {
 }
 
 
+CONDITIONS_OF_TRAINING = (
+    "{{'epochs': {}, 'batch_size': 128, 'precision': 'single', 'deterministic': False, 'patience': 3, "
+    "'validation_metric': 'recall@20'}}"
+)
+
+
 @pytest.mark.parametrize("key", CONDITIONS)
 def test_a_search_under_other_conditions_is_refused(data, tmp_path, imagined, key, refusal):
     searched(tmp_path, data, ("ease",), trying=imagined)
@@ -564,13 +570,13 @@ def test_a_search_under_other_conditions_is_refused(data, tmp_path, imagined, ke
     changes, of_trying = CONDITIONS[key]
     trying = replace(imagined, **of_trying)
     began = {
-        "training": "{'epochs': 3, 'batch_size': 128, 'patience': 3, 'validation_metric': 'recall@20'}",
+        "training": CONDITIONS_OF_TRAINING.format(3),
         "rng": "[0, 0]",
         "split": "random",
         "modalities": "['visual', 'acoustic', 'textual']",
     }[key]
     found = {
-        "training": "{'epochs': 4, 'batch_size': 128, 'patience': 3, 'validation_metric': 'recall@20'}",
+        "training": CONDITIONS_OF_TRAINING.format(4),
         "rng": "[0, 1]",
         "split": "leave_one_out",
         "modalities": "['textual', 'visual', 'acoustic']",

