@@ -15,6 +15,7 @@ def whole_or_in_stretches(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "stretches":
             for module in (storage, table):
                 patch.setattr(module, "is_large", lambda path: True)
+            for module in (storage, stretches, table):
                 patch.setattr(module, "ROWS", 2)
             patch.setattr(stretches, "SORTED_ROWS", 3)
         yield request.param

@@ -61,6 +61,7 @@ def assert_same_outcome(path: Path) -> None:
 def small_stretches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "ROWS", 3)
+        patch.setattr(stretches, "ROWS", 3)
         patch.setattr(stretches, "SORTED_ROWS", 4)
         yield
 

@@ -140,14 +140,15 @@ class Stretches:
 
 
 class _Distinct:
-    """The distinct ids of a column, and how often each occurs, stretch by stretch."""
+    """The distinct ids of a column by their first row, and how often each occurs, stretch by stretch."""
 
     def __init__(self) -> None:
         self.known = pl.DataFrame(schema={"id": pl.String, "n": pl.Int64})
         self.new: list[pl.DataFrame] = []
 
     def add(self, ids: pl.Series) -> None:
-        self.new.append(ids.rename("id").value_counts(name="n").cast({"n": pl.Int64}))
+        counted = pl.DataFrame({"id": ids}).group_by("id", maintain_order=True).len("n")
+        self.new.append(counted.cast({"n": pl.Int64}))
         if sum(table.height for table in self.new) > max(ROWS, self.known.height):
             self._merge()
 
@@ -160,7 +161,8 @@ class _Distinct:
         if any(table["id"].dtype == pl.String for table in tables):
             tables = [table.with_columns(pl.col("id").cast(pl.String)) for table in tables]
         if tables:
-            self.known, self.new = pl.concat(tables).group_by("id").agg(pl.col("n").sum()), []
+            together = pl.concat(tables).group_by("id", maintain_order=True)
+            self.known, self.new = together.agg(pl.col("n").sum()), []
 
 
 def _sorted(
