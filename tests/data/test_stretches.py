@@ -110,6 +110,25 @@ def test_one_user_may_have_more_rows_than_are_sorted_at_a_time(tmp_path):
     assert_same_outcome(path)
 
 
+@pytest.mark.parametrize("later", ["1,2\n3,4\n1,4\n", "1,2\n", "1,2\n5,4\n"])
+def test_a_file_that_changes_between_its_readings(tmp_path, refusal, monkeypatch, later):
+    path, reads = tmp_path / "pairs.csv", []
+    path.write_text("user_id,item_id\n1,2\n3,4\n")
+    read = table.read_stretches
+
+    def changing(*arguments):
+        reads.append(arguments)
+        if len(reads) == 2:
+            path.write_text("user_id,item_id\n" + later)
+        return read(*arguments)
+
+    monkeypatch.setattr(table, "read_stretches", changing)
+    assert refusal(DataError, import_table, path, stream=True) == (
+        f"{path}: expected the 2 rows that were there when it was read for the first time, found others. "
+        "Import a copy that nobody writes to."
+    )
+
+
 def test_a_full_disk(tmp_path, refusal, monkeypatch):
     path = tmp_path / "pairs.csv"
     path.write_text("user_id,item_id\n1,2\n3,4\n")

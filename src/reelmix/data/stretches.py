@@ -22,6 +22,7 @@ from reelmix.data.cells import CellKind, kinds_of, with_numbers
 from reelmix.data.columns import require_columns, timestamps_of
 from reelmix.data.interactions import Interactions
 from reelmix.data.vocabulary import as_ids
+from reelmix.errors import DataError
 from reelmix.files import storage_error
 
 ROWS = 500_000
@@ -118,7 +119,7 @@ class Stretches:
             columns: from a stretch, and the number of its first row, to row numbers and checked columns.
 
         Raises:
-            DataError: what ``columns`` finds; or a cell that is no number.
+            DataError: what ``columns`` finds; or a cell that is no number; or the file was changed meanwhile.
             StorageError: the folder of temporary files is full.
         """
         counts = np.zeros(len(rows), np.int64)
@@ -135,8 +136,19 @@ class Stretches:
                 as_ids(stretch["user_id"], "user").cast(self.users.dtype).alias("user_id"),
                 as_ids(stretch["item_id"], "item").cast(self.items.dtype).alias("item_id"),
             )
-            yield columns(typed, first)
+            found = columns(typed, first)
             first += stretch.height
+            if first > self.n_rows or (found["users"] < 0).any():
+                first = -1
+                break
+            yield found
+        if first != self.n_rows:  # who reads it twice must not lose what came in between
+            raise DataError(
+                expected=f"the {self.n_rows:,} rows that were there when it was read for the first time",
+                found="others",
+                where=str(self.where),
+                fix="Import a copy that nobody writes to.",
+            )
 
 
 class _Distinct:
