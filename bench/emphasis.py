@@ -131,7 +131,7 @@ class Studied(DualGNN):
             return super().loss(batch)
         users, items = self.together()
         scores = [(users[batch.users] * items[chosen]).sum(dim=1) for chosen in batch[1:]]
-        return bpr(*scores) + 0.5 * self.config.reg * self._squared_norm(batch)
+        return bpr(scores[0] - scores[1]) + 0.5 * self.config.reg * self._squared_norm(batch)
 
     def _squared_norm(self, batch: Batch) -> Tensor:
         of_alpha = self.alpha[batch.users].square().sum() / len(batch.users)

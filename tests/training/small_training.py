@@ -63,7 +63,7 @@ class Factors(Model):
         assert self.training
         self.batches.append([rows.tolist() for rows in batch[:3]])
         users, (positives, negatives) = self.users[batch.users], (self.items[rows] for rows in batch[1:3])
-        return bpr((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
+        return bpr((users * (positives - negatives)).sum(dim=1))
 
 
 def wild_metric(model):

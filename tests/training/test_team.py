@@ -151,6 +151,6 @@ def test_what_columns_send_is_what_the_equations_say(teams):
         _, (sent[name], _) = teams[2]["columns", name]
     triples = len(world().train)
     steps = 8 * -(-triples // 37)
-    # two scores a triple and a number for the L2 term, of four bytes each; alpha has 2 modalities a user
-    assert sent["lightgcn"] == 4 * (8 * 2 * triples + steps)
+    # a margin a triple and a number for the L2 term, of four bytes each; alpha has 2 modalities a user
+    assert sent["lightgcn"] == 4 * (8 * triples + steps)
     assert sent["dualgnn"] - sent["lightgcn"] == 4 * steps * USERS * 2

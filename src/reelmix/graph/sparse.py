@@ -100,10 +100,14 @@ class _ChosenRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (chosen,) = ctx.saved_tensors
-        scattered = gradients[0].new_zeros(ctx.n_rows, gradients[0].shape[1])
-        scattered.index_add_(0, chosen, gradients[0])
-        return _multiply(ctx.transpose, scattered, ctx.reads), None, None, None, None
+        (chosen,), (columns, values, starts) = ctx.saved_tensors, ctx.transpose
+        # the chosen rows are kept together, with one row of zeros for all others: that fits a cache
+        place = columns.new_full((ctx.n_rows,), len(chosen))
+        place[chosen] = torch.arange(len(chosen), dtype=place.dtype, device=place.device)
+        together = gradients[0].new_zeros(len(chosen) + 1, gradients[0].shape[1])
+        together.index_add_(0, place.index_select(0, chosen), gradients[0])
+        there = (place.index_select(0, columns), values, starts)
+        return _multiply(there, together, ctx.reads), None, None, None, None
 
 
 def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
@@ -128,7 +132,8 @@ def _select(matrix: Rows, chosen: Tensor) -> Rows:
     new_starts = functional.pad(lengths.cumsum(0, dtype=starts.dtype), (1, 0))
     shift = torch.repeat_interleave(first - new_starts[:-1], lengths)
     entries = torch.arange(len(shift), dtype=starts.dtype, device=starts.device) + shift
-    return columns[entries], values[entries], new_starts
+    # many times faster than columns[entries]
+    return columns.index_select(0, entries), values.index_select(0, entries), new_starts
 
 
 def _tensor(array: np.ndarray, dtype: type[np.signedinteger[Any]]) -> Tensor:

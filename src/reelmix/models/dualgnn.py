@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
+from scipy.sparse import csr_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
@@ -182,7 +183,7 @@ class DualGNN(Model):
         self.propagation = ModalityPropagation(train, self.edges, config.layers)
         if config.user_layers:
             weights = user_graph(train, config.neighbours).weights(config.aggregation)
-            self.user_graph = SparseMatrix(weights)
+            self.refinement = SparseMatrix(csr_array(weights + eye_array(dataset.n_users, format="csr")))
         self.content = Contents(
             dataset,
             embedding_size=config.embedding_size,
@@ -197,6 +198,8 @@ class DualGNN(Model):
         self.fixed_items: Tensor
         self.register_buffer("fixed_users", users, persistent=False)
         self.register_buffer("fixed_items", items, persistent=False)
+        self.fixed_total: Tensor
+        self.register_buffer("fixed_total", items.sum(dim=1), persistent=False)
         return self
 
     def _make_parameters(self, n_users: int, n_items: int, generator: torch.Generator) -> None:
@@ -217,7 +220,7 @@ class DualGNN(Model):
         users, items = self._single_modal()
         fused = self._construct(users)
         for _ in range(self.config.user_layers):
-            fused = self.user_graph(fused).add_(fused)
+            fused = self.refinement(fused)
         parts = {name: items[:, place] for place, name in enumerate(self.modalities)}
         emphasis = self._emphasis().expand(len(fused), -1)
         return scored(self.config, Embeddings(fused, items.sum(dim=1), parts, emphasis))
@@ -239,9 +242,12 @@ class DualGNN(Model):
         fused = self._construct(self._single_modal()[0])
         refinement = fused
         for _ in range(self.config.user_layers - 1):
-            fused = self.user_graph(fused) + fused
+            fused = self.refinement(fused)
             refinement = refinement + fused
-        return Induction(passes, self.edges, refinement, self.user_graph.scipy())
+        neighbours = self.refinement.scipy()
+        neighbours.setdiag(0)
+        neighbours.eliminate_zeros()
+        return Induction(passes, self.edges, refinement, neighbours)
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """BPR, eq. 11, or softmax, plus the L2 term; see :meth:`Model.loss`.
@@ -250,19 +256,33 @@ class DualGNN(Model):
         the triples: its user's preferences and alpha, its two items' trained rows, and all shared maps.
         """
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
-        users, items = self._single_modal(shown)
-        fused = self._construct(users)
+        fused, items, squares = self._fused(batch, shown)
         for _ in range(self.config.user_layers - 1):
-            fused = self.user_graph(fused).add_(fused)
-        chosen = functional.embedding(batch.users, fused)
+            fused = self.refinement(fused)
         if self.config.user_layers:  # the last layer is needed for the users of the batch alone
-            chosen = self.user_graph.rows(batch.users, fused).add_(chosen)
-        objective = ranking_loss(self.config, chosen, items.sum(dim=1), batch, columns=self.columns)
+            chosen = self.refinement.rows(batch.users, fused)
+        else:
+            chosen = functional.embedding(batch.users, fused)
+        objective = ranking_loss(self.config, chosen, items, batch, columns=self.columns)
         return (
-            objective + 0.5 * self.config.reg * self._squared_norm(batch, shown)
+            objective + 0.5 * self.config.reg * self._squared_norm(batch, shown, squares)
             if self.config.reg
             else objective
         )
+
+    def _fused(
+        self, batch: Batch, shown: Bool[Tensor, "item modality"] | None
+    ) -> tuple[Float[Tensor, "user dim"], Float[Tensor, "item dim"], Float[Tensor, ""]]:
+        """Users before they are refined, eq. 8, and the squared norm of layer 0 of the batch's users."""
+        if shown is not None or self.config.construction != "sum" or not self.config.layers:
+            users, items = self._single_modal(shown)
+            own = functional.embedding(batch.users, self.preference.flatten(1))
+            return self._construct(users), items.sum(dim=1), own.square().sum()
+        emphasis = self._emphasis().expand(len(self.preference), -1)
+        fused, items, squares = self.propagation.weighed(
+            self.preference, self._trained(), emphasis, self.fixed_users, batch.users
+        )
+        return fused, items + self.fixed_total, squares
 
     def _single_modal(
         self, shown: Bool[Tensor, "item modality"] | None = None
@@ -271,6 +291,13 @@ class DualGNN(Model):
 
         Where modalities are hidden, each step has a graph of its own, and everything is propagated in it.
         """
+        users, items = self.propagation(self.preference, self._trained(shown), shown)
+        return (users, items) if shown is not None else (users + self.fixed_users, items + self.fixed_items)
+
+    def _trained(
+        self, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> Float[Tensor, "item modality dim"] | None:
+        """Layer 0 of the items, without what build propagated already; None where nothing else is."""
         trained = None
         if shown is not None:
             trained = self.content.vectors() * shown.unsqueeze(2)
@@ -279,8 +306,7 @@ class DualGNN(Model):
         if self.config.item_ids:
             item_id = self._item_id(shown)
             trained = item_id if trained is None else trained + item_id
-        users, items = self.propagation(self.preference, trained, shown)
-        return (users, items) if shown is not None else (users + self.fixed_users, items + self.fixed_items)
+        return trained
 
     def _item_id(self, shown: Bool[Tensor, "item modality"] | None) -> Float[Tensor, "item modality dim"]:
         if shown is None and self.complete:
@@ -302,10 +328,13 @@ class DualGNN(Model):
         m = len(self.modalities)
         return self.preference.new_full((1, m), 1 / m)
 
-    def _squared_norm(self, batch: Batch, shown: Bool[Tensor, "item modality"] | None) -> Float[Tensor, ""]:
+    def _squared_norm(
+        self, batch: Batch, shown: Bool[Tensor, "item modality"] | None, squares: Float[Tensor, ""]
+    ) -> Float[Tensor, ""]:
         """Squared norm of the parameters that a triple uses, averaged over the batch."""
-        items = [self._item_id(shown)] if self.config.item_ids else []
-        total = squared_norm_of_rows([self.preference], items, batch)
+        total = squares / len(batch.users)
+        if self.config.item_ids:
+            total = total + squared_norm_of_rows([], [self._item_id(shown)], batch)
         total = self.columns.summed(total + self.content.squared_norm(batch, shown))
         if self.config.emphasis == "learned":
             total = total + squared_norm_of_rows([self.alpha], [], batch)
@@ -322,7 +351,7 @@ class DualGNN(Model):
         require_bpr(self.config)
         if self.config.construction == "concatenation":
             raise columns_mix("construction 'concatenation'", "Set construction = sum")
-        axes = {"preference": 2, "fixed_users": 2, "fixed_items": 2}
+        axes = {"preference": 2, "fixed_users": 2, "fixed_items": 2, "fixed_total": 1}
         if self.config.item_ids:
             axes["item_id"] = 2
         return axes | {f"content.{name}": axis for name, axis in self.content.column_axes().items()}

@@ -14,12 +14,13 @@ from torch.nn import functional
 from reelmix.models.base import Batch
 
 
-def bpr(positive: Float[Tensor, " triple"], negative: Float[Tensor, " triple"]) -> Float[Tensor, ""]:
+def bpr(margin: Float[Tensor, " triple"]) -> Float[Tensor, ""]:
     """Bayesian personalised ranking (Rendle et al. 2009; DualGNN, eq. 11), averaged over the triples.
 
-    ``-ln sigmoid(positive - negative)`` in its softplus form, which neither overflows nor underflows.
+    ``-ln sigmoid(margin)``, the margin a positive's score less the negative's, in its softplus form, which
+    neither overflows nor underflows.
     """
-    return functional.softplus(negative - positive).mean()
+    return functional.softplus(-margin).mean()
 
 
 def squared_norm_of_rows(

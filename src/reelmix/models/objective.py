@@ -53,11 +53,11 @@ def ranking_loss(
         n_items: how many items there are, if not these alone.
         columns: which columns the vectors have; bpr alone can do with some.
     """
-    positives = functional.embedding(batch.positives, items)
     if config.loss == "bpr":
-        negatives = functional.embedding(batch.negatives, items)
-        scores = columns.summed(torch.stack([(users * positives).sum(dim=1), (users * negatives).sum(dim=1)]))
-        return bpr(scores[0], scores[1])
+        both = functional.embedding(torch.stack([batch.positives, batch.negatives]), items)
+        positives, negatives = both.unbind()
+        return bpr(columns.summed((users * (positives - negatives)).sum(dim=1)))
+    positives = functional.embedding(batch.positives, items)
     chosen = batch.sample(config.candidates)
     others = functional.embedding(chosen, items)
     losses = sampled_softmax(

@@ -130,8 +130,8 @@ class DataParallel(_Several):
 class ColumnParallel(_Several):
     """Every process holds the graph and some columns of every table, and sees the whole batch.
 
-    Columns meet in the scores alone: a step sends two partial scores a triple and one number for the L2
-    term; and the gradient of what all columns share, which of DualGNN is alpha.
+    Columns meet in the scores alone: a step sends a partial margin (one score less the other) a triple and
+    one number for the L2 term; and the gradient of what all columns share, which of DualGNN is alpha.
     """
 
     whole = False
@@ -194,9 +194,9 @@ class ColumnParallel(_Several):
         return torch.cat(parts, dim=axis)
 
     def bytes_a_step(self, model: Model, triples: int) -> int:
-        """What a step sends: two scores a triple and the L2 term, and gradients that no axis splits."""
+        """What a step sends: a margin a triple and the L2 term, and gradients that no axis splits."""
         shared = (p.nbytes for name, p in model.named_parameters() if name not in self.axes)
-        return 4 * (2 * triples + 1) + sum(shared)
+        return 4 * (triples + 1) + sum(shared)
 
 
 class _Exchanged(Columns):
