@@ -117,7 +117,7 @@ def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
     dtype = reads or x.dtype
     return functional.embedding_bag(
         columns,
-        x.to(dtype),
+        x.detach().to(dtype),  # the gradient is ours: torch is not to prepare for one
         starts,
         mode="sum",
         per_sample_weights=values.to(dtype),
