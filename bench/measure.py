@@ -27,6 +27,9 @@ PACKAGES = (
     "polars",
 )
 
+OURS = ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
+"""Variables that our command line sets before it loads anything."""
+
 
 class Taken(NamedTuple):
     """Median seconds of a job: on the clock, and added up over the cores."""
@@ -106,10 +109,14 @@ def timed(job: Callable[[], Any]) -> Taken:
     return Taken(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def in_process(script: str, *words: str | Path) -> dict[str, float]:
-    """Runs a script of this folder, which prints ``name=number`` words, in a process of its own."""
+def in_process(script: str, *words: str | Path, plainly: bool = False) -> dict[str, float]:
+    """Runs a script of this folder, which prints ``name=number`` words, in a process of its own.
+
+    ``plainly``: as anybody's Python starts, without the variables that our command line sets.
+    """
     command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, words)]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    environment = {name: value for name, value in os.environ.items() if not (plainly and name in OURS)}
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
     return {name: float(value) for name, _, value in (word.partition("=") for word in printed.split())}
 
 

@@ -24,6 +24,14 @@ def with_holes(n_rows=7, n_columns=5, seed=0):
     return dense
 
 
+def uneven():
+    """One row is many times as long as the others."""
+    dense = np.zeros((7, 9))
+    dense[4] = np.arange(1, 10)
+    dense[[0, 2, 6], [8, 0, 5]] = [2.0, -1.0, 0.5]
+    return dense
+
+
 SHAPES = {
     "wide and long": with_holes(),
     "one entry": np.array([[0.0, 0.0], [0.0, -2.5], [0.0, 0.0]]),
@@ -57,9 +65,11 @@ def test_product_with_the_transpose(dense):
     np.testing.assert_allclose(found, dense.T @ rows(dense), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("made", [with_holes, uneven])
 @pytest.mark.parametrize("chosen", [[0], [6, 2, 2, 0, 6, 5, 2], [2, 6], [], list(range(7)) * 3])
-def test_chosen_rows(chosen):
-    dense = with_holes()
+def test_chosen_rows(chosen, made):
+    dense = made()
+    assert (SparseMatrix(csr_array(dense)).even is None) == (made is uneven)
     found = SparseMatrix(csr_array(dense)).rows(
         torch.tensor(chosen, dtype=torch.int64), torch.tensor(columns(dense))
     )
@@ -89,9 +99,10 @@ def test_gradients_of_both_products(shape):
     torch.autograd.gradcheck(matrix.transposed, torch.tensor(rows(dense), requires_grad=True))
 
 
+@pytest.mark.parametrize("made", [with_holes, uneven])
 @pytest.mark.parametrize("chosen", [[0, 3], [5, 2, 2, 0, 5, 5], [2, 6]])
-def test_gradient_of_chosen_rows(chosen):
-    dense = with_holes()
+def test_gradient_of_chosen_rows(chosen, made):
+    dense = made()
     matrix, picked = SparseMatrix(csr_array(dense)), torch.tensor(chosen)
     x = torch.tensor(columns(dense), requires_grad=True)
     torch.autograd.gradcheck(lambda x: matrix.rows(picked, x), x)

@@ -243,6 +243,39 @@ def test_without_the_l2_term_the_loss_is_that_of_the_embedded_scores(settings):
     assert model.loss(batch_of(TRIPLES)).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"item_ids": True},
+        {"content": "linear", "user_layers": 2},
+        {"missing": "pagerank", "item_ids": True},
+        {"emphasis": "mean", "item_ids": True},
+        {"loss": "softmax", "user_layers": 0},
+    ],
+)
+def test_one_step_through_users_equals_step_by_step(settings, layers):
+    model = new(world(), **{"layers": layers, "reg": 0.3, **settings})
+    if settings.get("emphasis") != "mean":
+        torch.nn.init.uniform_(model.alpha, 0.5, 2.0, generator=torch.Generator().manual_seed(3))
+
+    def step_by_step(batch, shown):
+        users, items = model._single_modal(shown)
+        squares = model.preference[batch.users].square().sum()
+        return model._construct(users), items.sum(dim=1), squares
+
+    found = []
+    for fused in (model._fused, step_by_step):
+        model._fused = fused
+        model.zero_grad()
+        loss = model.loss(batch_of(TRIPLES))
+        loss.backward()
+        found.append({"loss": loss.detach(), **{name: p.grad for name, p in model.named_parameters()}})
+    for name, ours in found[0].items():
+        torch.testing.assert_close(ours, found[1][name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_bpr_by_hand():
     positive, negative = torch.tensor([2.0, 0.0, -1.0]), torch.tensor([1.0, 0.0, 2.0])
     expected = (math.log1p(math.exp(-1)) + math.log(2) + math.log1p(math.exp(3))) / 3

@@ -26,6 +26,7 @@ class SparseMatrix(nn.Module):
         matrix: S, of shape (row, column), any real dtype; stored in torch's default dtype.
 
     Attributes:
+        even: entries of the longest row, if most rows have about as many; else None.
         mixed: in training mode read numbers of 16 bits (bfloat16), half the bytes, and add up in 32. A
             product is then right to about 0.3 %; in evaluation mode it is always exact.
     """
@@ -35,6 +36,8 @@ class SparseMatrix(nn.Module):
     def __init__(self, matrix: csr_array) -> None:
         super().__init__()
         self.n_rows, self.n_columns = cast(tuple[int, int], matrix.shape)
+        longest = int(np.diff(csr_array(matrix).indptr).max(initial=0))
+        self.even = longest if longest * self.n_rows <= 2 * matrix.nnz else None
         for name, half in (("forward", csr_array(matrix)), ("transpose", csr_array(matrix.T))):
             half.sort_indices()
             index = (
@@ -58,7 +61,10 @@ class SparseMatrix(nn.Module):
     ) -> Float[Tensor, "batch dim"]:
         """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
         return cast(
-            Tensor, _ChosenRows.apply(x, chosen, self._half("forward"), self._half("transpose"), self._reads)
+            Tensor,
+            _ChosenRows.apply(
+                x, chosen, self._half("forward"), self._half("transpose"), self._reads, self.even
+            ),
         )
 
     @property
@@ -92,14 +98,21 @@ class _Product(torch.autograd.Function):
 class _ChosenRows(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, chosen: Tensor, matrix: Rows, transpose: Rows, reads: torch.dtype | None
+        ctx: Any,
+        x: Tensor,
+        chosen: Tensor,
+        matrix: Rows,
+        transpose: Rows,
+        reads: torch.dtype | None,
+        even: int | None,
     ) -> Tensor:
         ctx.save_for_backward(chosen)
         ctx.n_rows, ctx.transpose, ctx.reads = len(matrix[2]) - 1, transpose, reads
-        return _multiply(_select(matrix, chosen), x, reads)
+        selected = _select(matrix, chosen) if even is None else _select_even(matrix, chosen, even)
+        return _multiply(selected, x, reads)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         (chosen,), (columns, values, starts) = ctx.saved_tensors, ctx.transpose
         # the chosen rows are kept together, with one row of zeros for all others: that fits a cache
         place = columns.new_full((ctx.n_rows,), len(chosen))
@@ -107,7 +120,7 @@ class _ChosenRows(torch.autograd.Function):
         together = gradients[0].new_zeros(len(chosen) + 1, gradients[0].shape[1])
         together.index_add_(0, place.index_select(0, chosen), gradients[0])
         there = (place.index_select(0, columns), values, starts)
-        return _multiply(there, together, ctx.reads), None, None, None, None
+        return _multiply(there, together, ctx.reads), None, None, None, None, None
 
 
 def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
@@ -134,6 +147,20 @@ def _select(matrix: Rows, chosen: Tensor) -> Rows:
     entries = torch.arange(len(shift), dtype=starts.dtype, device=starts.device) + shift
     # many times faster than columns[entries]
     return columns.index_select(0, entries), values.index_select(0, entries), new_starts
+
+
+def _select_even(matrix: Rows, chosen: Tensor, length: int) -> Rows:
+    """The same with zeros behind rows that are shorter: how many entries there are is known beforehand.
+
+    A device is not waited for.
+    """
+    columns, values, starts = matrix
+    first, last = (starts.index_select(0, chosen + after).unsqueeze(1) for after in (0, 1))
+    entries = first + torch.arange(length, dtype=starts.dtype, device=starts.device)
+    there = (entries < last).flatten()
+    entries = entries.flatten().clamp(max=len(columns) - 1)
+    new_starts = torch.arange(len(chosen) + 1, dtype=starts.dtype, device=starts.device) * length
+    return columns.index_select(0, entries), values.index_select(0, entries) * there, new_starts
 
 
 def _tensor(array: np.ndarray, dtype: type[np.signedinteger[Any]]) -> Tensor:

@@ -223,7 +223,11 @@ def _dualgnn(config: DualGNNConfig, shape: Shape, batch: int) -> Needs:
     in_place = config.construction == "sum" and not config.modality_dropout
     flows = (2 if in_place else 3) + trained + bool(config.modality_dropout) + 2 * (n_graphs > 1)
     softmax = config.candidates if config.loss == "softmax" else 0
-    rows = triple * (2 * m + 6 if in_place else 3 * m + 10) + 24 * batch * config.neighbours + 3 * width * batch * softmax
+    rows = (
+        triple * (2 * m + 6 if in_place else 3 * m + 10)
+        + 24 * batch * config.neighbours
+        + 3 * width * batch * softmax
+    )
     step = flows * users + (1 + 3 * trained) * items + 3 * fused + rows
     embedding = (2 + trained + 2 * (n_graphs > 1)) * users + 3 * items + 2 * fused
     return Needs(parameters, graphs + alike, content + users + items, building, step, embedding)
