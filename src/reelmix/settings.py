@@ -70,8 +70,19 @@ class ModelSettings(Settings):
     presets: ClassVar[Mapping[str, Preset]] = {}
     """Settings that suit some data, by name; ``auto`` chooses by the interactions that a user has."""
 
+    default_preset: ClassVar[str | None] = None
+    """The preset that the command line takes where nobody names one or gives a file of settings."""
+
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
+
+
+def preset_by_size(config: type[ModelSettings], per_user: float) -> str | None:
+    """The preset that ``auto`` is for data with so many interactions a user; None if none goes by size."""
+    bounds = {preset.up_to: name for name, preset in config.presets.items() if preset.up_to is not None}
+    if not bounds:
+        return None
+    return bounds[min((bound for bound in bounds if bound >= per_user), default=max(bounds))]
 
 
 def preset_values(model: str, config: type[ModelSettings], name: str, per_user: float) -> dict[str, Any]:
@@ -86,12 +97,9 @@ def preset_values(model: str, config: type[ModelSettings], name: str, per_user: 
     Raises:
         ConfigError: there is no such preset, or ``auto`` has none to choose from.
     """
-    by_size = {preset.up_to: preset for preset in config.presets.values() if preset.up_to is not None}
-    if name == "auto" and by_size:
-        chosen = by_size[min((bound for bound in by_size if bound >= per_user), default=max(by_size))]
-    elif name in config.presets:
-        chosen = config.presets[name]
-    else:
+    by_size = preset_by_size(config, per_user)
+    chosen = by_size if name == "auto" else name
+    if chosen is None or chosen not in config.presets:
         valid = [*config.presets, *(["auto"] if by_size else [])]
         raise ConfigError(
             expected=f"a preset of {model}" if valid else f"no preset, since {model} has none",
@@ -101,7 +109,7 @@ def preset_values(model: str, config: type[ModelSettings], name: str, per_user: 
             if valid
             else f"Leave --preset out, or search: reelmix tune --models {model}.",
         )
-    return {key: value for key, (value, _) in chosen.values.items()}
+    return {key: value for key, (value, _) in config.presets[chosen].values.items()}
 
 
 def _advice(cls: type[Settings], field: str, found: object) -> str:

@@ -24,6 +24,7 @@ from reelmix.recommender.engine import Job, fit_on_ray
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.fit import fit
 from reelmix.recommender.run import Run
+from reelmix.settings import preset_by_size
 from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import Shape
 from reelmix.training.room import Place, footprint, free_memory, gigabytes
@@ -53,7 +54,8 @@ def command(
         str | None,
         typer.Option(
             help="Settings that suit some data, such as short_histories; auto chooses by how many "
-            "interactions a user has. The file and the flags go before them.",
+            "interactions a user has; none. The file and the flags go before them. [default: auto for "
+            "reelmix without --config, else none]",
             show_default=False,
         ),
     ] = None,
@@ -100,10 +102,15 @@ def command(
     require_engine(engine, workers, parallel)
     if threads:
         torch.set_num_threads(threads)
+    preset = _preset(preset, model, config)
     read = partial(Experiment.read, MODEL_CONFIGS, file=config, model=model, flags=settings, preset=preset)
     read()  # what cannot be is refused before the data are read
     dataset = Dataset.read(data)
-    experiment = read(per_user=len(dataset.interactions) / dataset.n_users)
+    per_user = len(dataset.interactions) / dataset.n_users
+    experiment = read(per_user=per_user)
+    if preset == "auto":
+        found = preset_by_size(MODEL_CONFIGS[experiment.model], per_user)
+        say(f"preset: {found}, for {per_user:.3g} interactions a user; others: --preset")
     if modalities is not None:
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)
@@ -144,6 +151,14 @@ def command(
     )
     show_metrics(run, "test")
     say(f"run folder: {out}")
+
+
+def _preset(given: str | None, model: str | None, config: Path | None) -> str | None:
+    """What ``--preset`` means; a file of settings was made for its data, and nothing is mixed into it."""
+    if given is None and config is None:
+        name = model or next(iter(MODEL_CONFIGS))
+        return MODEL_CONFIGS[name].default_preset if name in MODEL_CONFIGS else None
+    return None if given == "none" else given
 
 
 def require_engine(engine: str, workers: int, parallel: str) -> None:

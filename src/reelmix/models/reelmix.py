@@ -65,6 +65,7 @@ class ReelmixConfig(ModelSettings):
     """Settings of Reelmix; docs/reelmix.md measures what each is worth."""
 
     presets: ClassVar[Mapping[str, Preset]] = PRESETS
+    default_preset: ClassVar[str | None] = "auto"
 
     # steps are few, since a step of 4096 costs little more than one of 2048, and large: averaged, they settle
     training_defaults: ClassVar[Mapping[str, Any]] = {

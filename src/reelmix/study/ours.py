@@ -33,6 +33,8 @@ OTHERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "LightGCN, softmax": ("lightgcn", {"loss": "softmax"}),
     "LightGCN, BPR": ("lightgcn", {"loss": "bpr"}),
     "DualGNN": ("dualgnn", {}),
+    "VBPR": ("vbpr", {}),
+    "LR-GCCF": ("lr_gccf", {}),
 }
 """What Reelmix is held against, by the name in the table: model and changed settings."""
 
