@@ -96,18 +96,18 @@ class HistoryEmphasis(nn.Module):
         self, users: Int[Tensor, " row"] | None = None, without: Int[Tensor, " row"] | None = None
     ) -> Float[Tensor, "row modality"]:
         """Emphasis of these users, or of all; ``without`` an item of each one's history."""
-        rows = slice(None) if users is None else users
-        own = before = self.own_measure[rows]
+        own = before = _rows(self.own_measure, users)
         if without is not None:
-            sums, counts = self.sums[rows] - self.content[without], self.counts[rows] - self.known[without]
+            sums = _rows(self.sums, users) - _rows(self.content, without)
+            counts = _rows(self.counts, users) - _rows(self.known, without)
             own = _standard(self._alike(sums, counts), self.own_scale)
         exponent = self.own.abs() * own
         if self.user_graph:
-            said, length = self.said[rows], self.length[rows]
+            said, length = _rows(self.said, users), _rows(self.length, users)
             if without is not None:
                 # the user is among the watchers of the other items too, where they now say something else
-                said = said - self.of_watchers[without]
-                said = said + (self.shares[rows] - self.share[without]) * (own - before)
+                said = said - _rows(self.of_watchers, without)
+                said = said + (_rows(self.shares, users) - _rows(self.share, without)) * (own - before)
                 length = length - 1
             heard = _standard(said / length.clamp(min=1), self.graph_scale)
             exponent = exponent + self.graph.abs() * heard
@@ -120,6 +120,11 @@ class HistoryEmphasis(nn.Module):
         others = (counts - 1).clamp(min=0)
         pairs = (counts * others).clamp(min=1)
         return (sums.square().sum(dim=2) - counts) / pairs * others / (others + PAIRS)
+
+
+def _rows(table: Float[Tensor, "_ ..."], chosen: Int[Tensor, " row"] | None) -> Float[Tensor, "row ..."]:
+    """These rows, or all; on a CPU many times faster than ``table[chosen]``."""
+    return table if chosen is None else table.index_select(0, chosen)
 
 
 def _scale(values: Float[Tensor, "row modality"]) -> Float[Tensor, "2 modality"]:

@@ -44,11 +44,12 @@ def sampled_softmax(
     candidates: Float[Tensor, "candidate dim"],
     taken: Bool[Tensor, "triple candidate"],
     n_items: int,
+    biases: tuple[Float[Tensor, " triple"], Float[Tensor, " candidate"]] | None = None,
 ) -> Float[Tensor, " triple"]:
     """Cross-entropy of each triple's positive among all items, of which the candidates are a uniform sample.
 
-    ``ln(exp(s_p) + (n_items / candidates) sum_c exp(s_c)) - s_p`` with scores s = user . item: the sum over
-    the sample stands for the sum over all items (Jean et al., "On Using Very Large Target Vocabulary for
+    ``ln(exp(s_p) + (n_items / candidates) sum_c exp(s_c)) - s_p`` with scores s = user . item + bias: the sum
+    over the sample stands for the sum over all items (Jean et al., "On Using Very Large Target Vocabulary for
     Neural Machine Translation", ACL 2015, with a uniform proposal).
 
     Args:
@@ -56,18 +57,22 @@ def sampled_softmax(
         candidates: those of the sampled items, the same for all triples.
         taken: candidates that take no part in a triple's sum.
         n_items: how many items the sample stands for.
+        biases: those of the positives and of the candidates; None for none.
     """
     score = (users * positives).sum(dim=1)
-    others = cast(Tensor, _LogSumExp.apply(users, candidates, taken))
+    if biases is None:
+        biases = score.new_zeros(1), score.new_zeros(len(candidates))
+    score = score + biases[0]
+    others = cast(Tensor, _LogSumExp.apply(users, candidates, biases[1], taken))
     return torch.logaddexp(score, others + math.log(n_items / len(candidates))) - score
 
 
 class _LogSumExp(torch.autograd.Function):
-    """ln sum_c exp(user . candidate), in as few passes over the (triple, candidate) table as there can be."""
+    """ln sum_c exp(user . candidate + bias), in few passes over the (triple, candidate) table."""
 
     @staticmethod
-    def forward(ctx: Any, users: Tensor, candidates: Tensor, taken: Tensor) -> Tensor:
-        table = (users @ candidates.T).masked_fill_(taken, -torch.inf)
+    def forward(ctx: Any, users: Tensor, candidates: Tensor, bias: Tensor, taken: Tensor) -> Tensor:
+        table = torch.addmm(bias, users, candidates.T).masked_fill_(taken, -torch.inf)
         # a triple without any candidate has a sum of 0, and its logarithm is -inf, not NaN
         largest = table.amax(dim=1, keepdim=True).clamp(min=torch.finfo(table.dtype).min)
         total = table.sub_(largest).exp_().sum(dim=1, keepdim=True)
@@ -75,8 +80,8 @@ class _LogSumExp(torch.autograd.Function):
         return (total.log() + largest).squeeze(1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         users, candidates, table, total = ctx.saved_tensors
         # the table is scaled on the narrow side of the products, not entry by entry
         scale = gradients[0].unsqueeze(1) / total.clamp(min=torch.finfo(total.dtype).tiny)
-        return (table @ candidates) * scale, table.T @ (users * scale), None
+        return (table @ candidates) * scale, table.T @ (users * scale), (table.T @ scale).squeeze(1), None

@@ -233,14 +233,13 @@ class Reelmix(Model):
         else:
             tastes = functional.embedding(users, self._tastes(layers))
         tastes = functional.normalize(tastes) / self.config.temperature
-        # the bias is one number more of an item, as in embed
-        tastes = _beside(tastes, tastes.new_ones(len(tastes)))
-        found = functional.normalize(functional.embedding(positives, layers.items))
-        found = _beside(found, self._bias()[positives])
-        others = functional.normalize(functional.embedding(chosen, layers.items))
-        others = _beside(others, self._bias()[chosen])
+        items, bias = layers.items, self._bias()
+        found = functional.normalize(functional.embedding(positives, items))
+        others = functional.normalize(functional.embedding(chosen, items))
         taken = same(chosen, positives) | (self.watchers[chosen] == 0)
-        losses = sampled_softmax(tastes, found, others, taken, self.n_watched)
+        losses = sampled_softmax(
+            tastes, found, others, taken, self.n_watched, biases=(bias[positives], bias[chosen])
+        )
         counted = self._counted(batch)
         mean = (losses * counted).sum() / counted.sum().clamp(min=1)
         if batch.whole is None:
