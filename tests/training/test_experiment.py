@@ -156,8 +156,11 @@ def test_unknown_flag_names_the_nearest_of_all_tables():
     assert refused(flags={"epcohs": 3}) == (
         "flags: expected a setting of dualgnn, found 'epcohs'. Did you mean 'epochs'?"
     )
-    assert refused(flags={"layers": 3}, model="plain").startswith(
-        "flags: expected a setting of plain, found 'layers'."
+
+
+def test_flag_of_another_model_names_it():
+    assert refused(flags={"layers": 3}, model="plain") == (
+        "flags: expected a setting of plain, found 'layers'. It belongs to dualgnn: add --model dualgnn."
     )
 
 

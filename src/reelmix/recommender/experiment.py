@@ -113,8 +113,13 @@ class Experiment:
             section = next((s for s, c in classes.items() if key in c.model_fields), None)
             if section is None:
                 valid = [field for c in classes.values() for field in c.model_fields]
+                owners = [other for other, config in configs.items() if key in config.model_fields]
+                fix = f"It belongs to {', '.join(owners)}: add --model {owners[0]}." if owners else None
                 raise ConfigError(
-                    expected=f"a setting of {name}", found=repr(key), where="flags", fix=nearest(key, valid)
+                    expected=f"a setting of {name}",
+                    found=repr(key),
+                    where="flags",
+                    fix=fix or nearest(key, valid),
                 )
             chosen[section][key] = value
         read = {
