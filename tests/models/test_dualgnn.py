@@ -276,6 +276,13 @@ def test_one_step_through_users_equals_step_by_step(settings, layers):
         torch.testing.assert_close(ours, found[1][name], rtol=1e-4, atol=1e-6, msg=name)
 
 
+def test_a_loss_gives_its_gradient_once():
+    loss = new(world()).loss(batch_of(TRIPLES))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="compute the loss again"):
+        loss.backward()
+
+
 def test_bpr_by_hand():
     positive, negative = torch.tensor([2.0, 0.0, -1.0]), torch.tensor([1.0, 0.0, 2.0])
     expected = (math.log1p(math.exp(-1)) + math.log(2) + math.log1p(math.exp(3))) / 3

@@ -156,9 +156,11 @@ class _Weighed(torch.autograd.Function):
     ) -> tuple[None, None, Tensor, Tensor | None, Tensor, None, None]:
         of_fused, of_total, of_squares = gradients
         (emphasis, chosen, own), graph, with_items = ctx.saved_tensors, ctx.graph, ctx.needs_input_grad[3]
+        if ctx.apart is None:
+            raise RuntimeError("the gradient of this loss was taken already: compute the loss again first")
         apart, size = ctx.apart, ctx.apart.shape[1:]
         of_emphasis = torch.bmm(apart, of_fused.unsqueeze(2)).squeeze(2)
-        del ctx.apart  # gives way to its gradient
+        ctx.apart = None  # gives way to its gradient
         of_users = torch.mul(of_fused.unsqueeze(1), emphasis.unsqueeze(2), out=apart).flatten(1)
         of_items = of_total.unsqueeze(1).expand(-1, *size)
 
