@@ -38,6 +38,8 @@ class ModalityPropagation(nn.Module):
         order = np.argsort(np.concatenate(self.groups))
         self.order: Tensor
         self.register_buffer("order", torch.from_numpy(order), persistent=False)
+        for place, group in enumerate(self.groups):  # a list would be sent to the device at each use
+            self.register_buffer(f"group{place}", torch.tensor(group), persistent=False)
 
     def forward(
         self,
@@ -54,13 +56,18 @@ class ModalityPropagation(nn.Module):
         layers = self.layers if layers is None else layers
         if len(self.groups) == 1:
             return self._in_one_graph(self.graphs[0], users, items, shown, layers)
-        parts = [[None if x is None else x[:, group] for x in (items, shown)] for group in self.groups]
         sums = [
-            self._in_one_graph(graph, users[:, group], part[0], part[1], layers)
-            for graph, group, part in zip(self.graphs, self.groups, parts, strict=True)
+            self._in_one_graph(
+                graph,
+                users.index_select(1, group),
+                None if items is None else items.index_select(1, group),
+                None if shown is None else shown.index_select(1, group),
+                layers,
+            )
+            for graph, group in zip(self.graphs, self._groups(), strict=True)
         ]
         user_sums, item_sums = (torch.cat(side, dim=1) for side in zip(*sums, strict=True))
-        return user_sums[:, self.order], item_sums[:, self.order]
+        return user_sums.index_select(1, self.order), item_sums.index_select(1, self.order)
 
     def weighed(
         self,
@@ -77,8 +84,10 @@ class ModalityPropagation(nn.Module):
         """
         one = len(self.groups) == 1
         found = []
-        for graph, group in zip(self.graphs, self.groups, strict=True):
-            tables = (x if one or x is None else x[:, group] for x in (users, items, emphasis, fixed))
+        for graph, group in zip(self.graphs, self._groups(), strict=True):
+            tables = (
+                x if one or x is None else x.index_select(1, group) for x in (users, items, emphasis, fixed)
+            )
             found.append(
                 cast(tuple[Tensor, Tensor, Tensor], _Weighed.apply(graph, self.layers, *tables, chosen))
             )
@@ -92,6 +101,10 @@ class ModalityPropagation(nn.Module):
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """The layer sums if every user's layer 0 were zero."""
         return self(items.new_zeros(self.n_users, *items.shape[1:]), items)
+
+    def _groups(self) -> list[Tensor]:
+        """The modalities that share a graph, graph by graph."""
+        return [getattr(self, f"group{place}") for place in range(len(self.groups))]
 
     def _in_one_graph(
         self, graph: nn.Module, users: Tensor, items: Tensor | None, shown: Tensor | None, layers: int

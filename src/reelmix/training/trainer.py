@@ -205,9 +205,8 @@ class Trainer:
         order = rng.permutation(len(self.users))
         users = self.users[order].astype(np.int64)
         triples = np.stack([users, self.items[order].astype(np.int64), self.sampler.draw(users, rng)])
-        for start in range(0, len(order), self.config.batch_size):
-            batch = torch.from_numpy(triples[:, start : start + self.config.batch_size])
-            yield Batch(*batch.to(self.device), rng=int(rng.integers(2**63)))
+        for batch in torch.from_numpy(triples).to(self.device).split(self.config.batch_size, dim=1):
+            yield Batch(*batch, rng=int(rng.integers(2**63)))
 
     @torch.no_grad()
     def _average_in(self, step: int) -> None:

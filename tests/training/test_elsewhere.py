@@ -1,0 +1,59 @@
+"""On a device of its own every model trains to the same weights, and its steps do not wait for the device."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import elsewhere
+import numpy as np
+import pytest
+from elsewhere_member import EPOCHS, VARIANTS, counted, told_apart, trained, trained_elsewhere
+
+ASKED = ["aten._local_scalar_dense.default"] * (EPOCHS + 2)
+"""An epoch's loss; and before and after training, whether all vectors are finite."""
+
+ASK_WHICH_ITEMS = {"vbpr", "mmgcn"}
+"""They compute the distinct items of a batch alone, and ask how many those are."""
+
+DRAW_ON_THE_CPU = {"reelmix", "star_gcn", "dualgnn, hidden modalities"}
+"""What they hide is drawn on the CPU at each step, alike for every device, and sent."""
+
+
+@pytest.fixture(scope="module")
+def there():
+    """Calls a function in a process that knows the device."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context, initializer=elsewhere.register) as pool:
+            yield lambda function, *arguments: pool.submit(function, *arguments).result()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_device_trains_the_weights_of_the_cpu_without_waiting(there, variant):
+    weights, metrics, *few = there(trained_elsewhere, variant, 1000)
+    *_, waits, brought, fetched = there(trained_elsewhere, variant, 100)
+    expected_weights, expected_metrics = trained(variant, 1000)
+    assert metrics == pytest.approx(expected_metrics)
+    for name, expected in expected_weights.items():
+        np.testing.assert_allclose(weights[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+    if variant in ASK_WHICH_ITEMS:
+        assert len(waits) > len(few[0])
+    else:
+        assert waits == few[0] == ASKED
+    assert (brought > few[1]) == (variant in DRAW_ON_THE_CPU)
+    assert fetched == few[2]
+
+
+def test_tensors_of_two_places_are_told_apart(there):
+    same, mixed, by_list = there(told_apart)
+    assert same == "elsewhere"
+    assert mixed == "AssertionError: aten.add.Tensor on tensors of two places"
+    assert by_list.startswith("NotImplementedError")  # a list as index is sent to the device at each use
+
+
+def test_what_waits_is_counted(there):
+    waits, brought, fetched = there(counted)
+    assert waits == ["aten.index.Tensor", "aten.nonzero.default", "aten._local_scalar_dense.default"]
+    assert (brought, fetched) == (1, 1)
