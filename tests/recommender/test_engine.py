@@ -18,6 +18,7 @@ from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.run import Run
 
 ray = pytest.importorskip("ray")
+Queue = pytest.importorskip("ray.util.queue").Queue
 pytestmark = [
     pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers in /proc"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Ray's own
@@ -47,9 +48,9 @@ def alone(data):
     return rm.fit(rm.DualGNN(**SETTINGS), rm.Dataset.read(data).split(rng=0), rng=0, **TRAINING)
 
 
-def job(data, out, parallel):
+def job(data, out, parallel, **changes):
     model = rm.DualGNN(**SETTINGS)
-    training = rm.TrainingConfig(**TRAINING)
+    training = rm.TrainingConfig(**(TRAINING | changes))
     experiment = Experiment("dualgnn", model.config, training, rm.EvaluationConfig(), RunOptions())
     modalities = rm.Dataset.read(data).modalities
     return Job(experiment, data, out, modalities, parallel, checkpoint_seconds=0.0)
@@ -120,6 +121,23 @@ def test_workers_that_are_lost_too_often_end_in_one_line(engine, data, tmp_path,
     )
     assert text.endswith("). Free some memory or start fewer; --resume goes on from the last checkpoint.")
     assert "\n" not in text
+
+
+def test_what_is_told_stays_on_this_machine(engine, data, tmp_path, monkeypatch):
+    """Elsewhere it would be lost with that machine, and the training with it: bench/machines.py."""
+    options = []
+
+    class Watched(Queue):
+        def __init__(self, maxsize=0, actor_options=None):
+            options.append(actor_options)
+            super().__init__(maxsize, actor_options)
+
+    monkeypatch.setattr("ray.util.queue.Queue", Watched)
+    short = job(data, tmp_path / "run", "data", epochs=1)
+    fit_on_ray(short, workers=1)
+    (given,) = options
+    assert given["scheduling_strategy"].node_id == ray.get_runtime_context().get_node_id()
+    assert not given["scheduling_strategy"].soft
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_made(engine, data, tmp_path, monkeypatch, refusal):

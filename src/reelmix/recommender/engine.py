@@ -89,6 +89,7 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
     ray: Any = optional("ray", "ray")
     train: Any = optional("ray.train", "ray")
     queues: Any = optional("ray.util.queue", "ray")
+    scheduling: Any = optional("ray.util.scheduling_strategies", "ray")
     trainers: Any = optional("ray.train.torch", "ray")
     if not resume:
         require_vacant(job.out, "the run")
@@ -105,7 +106,9 @@ def fit_on_ray(job: Job, *, workers: int, resume: bool = False, progress: Progre
             model = model_class(experiment.model)(experiment.settings)
             require_memory(model, split, experiment.training, Place("cpu", block, workers, job.parallel))
         _make_user_graph(ray, job, split, workers)
-        told = queues.Queue(actor_options={"num_cpus": 0})
+        here = ray.get_runtime_context().get_node_id()  # a queue elsewhere would be lost with that machine
+        stay = scheduling.NodeAffinitySchedulingStrategy(here, soft=False)
+        told = queues.Queue(actor_options={"num_cpus": 0, "scheduling_strategy": stay})
         listener = _Listener(told, progress)
         listener.start()
         share = min(1.0, ray.cluster_resources().get("CPU", 1.0) / workers)
