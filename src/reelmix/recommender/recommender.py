@@ -150,10 +150,10 @@ class Recommender:
         _require_positive(n)
         one = isinstance(users, int | str | np.integer)
         asked: Sequence[UserOrItemId] = [users] if one else list(users)
-        allowed = self._allowed(among, without)
+        hidden = self._hidden(among, without)
         rows = [self._row_of_user(user, unknown) for user in asked]
         known = np.array([row for row in rows if row is not None], np.int64)
-        found = iter(self._best(known, n, allowed, include_seen, without_modalities))
+        found = iter(self._best(known, n, hidden, include_seen, without_modalities))
         lists = [[] if row is None else next(found) for row in rows]
         return lists[0] if one else lists
 
@@ -246,7 +246,7 @@ class Recommender:
         if self.index is not None and among is None and not without_modalities:
             return self._approximate(self.index, taste, n, include_seen, without)
         scores = taste.vector[None] @ self._items(without_modalities).T
-        scores[:, ~self._allowed(among, without)] = -np.inf
+        scores[:, self._hidden(among, without)] = -np.inf
         if not include_seen:
             scores[:, taste.watched] = -np.inf
         return self._lines(self.run.items, scores, n, self.run.titles)[0]
@@ -370,7 +370,7 @@ class Recommender:
         self,
         users: np.ndarray,
         n: int,
-        allowed: Bool[np.ndarray, " item"],
+        hidden: Int[np.ndarray, " hidden"] | Bool[np.ndarray, " item"],
         include_seen: bool,
         without_modalities: Sequence[str],
     ) -> list[list[Recommendation]]:
@@ -380,7 +380,7 @@ class Recommender:
         for start in range(0, len(users), block):
             rows = users[start : start + block]
             scores = self.vectors.users[rows] @ items.T
-            scores[:, ~allowed] = -np.inf
+            scores[:, hidden] = -np.inf
             if not include_seen:
                 seen = self.seen[rows]
                 scores[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = -np.inf
@@ -424,14 +424,21 @@ class Recommender:
             fix="Nothing is known of this user's taste. Train again with some of what they watched.",
         )
 
-    def _allowed(
+    def _hidden(
         self, among: Sequence[UserOrItemId] | None, without: Sequence[UserOrItemId]
-    ) -> Bool[np.ndarray, " item"]:
-        allowed = np.full(len(self.run.items), among is None)
-        for identifiers, value in ((among or (), True), (without, False)):
-            for identifier in identifiers:
-                allowed[self.run.items.row(identifier)] = value
-        return allowed & self.known_items
+    ) -> Int[np.ndarray, " hidden"] | Bool[np.ndarray, " item"]:
+        """Selects the items that may not be recommended: by row where they are few, or by a mask."""
+        left_out = np.array([self.run.items.row(identifier) for identifier in without], np.int64)
+        if among is None:
+            return np.concatenate([self._unknown_items, left_out])
+        hidden = np.ones(len(self.run.items), bool)
+        hidden[[self.run.items.row(identifier) for identifier in among]] = False
+        hidden[self._unknown_items] = hidden[left_out] = True
+        return hidden
+
+    @cached_property
+    def _unknown_items(self) -> Int[np.ndarray, " unknown"]:
+        return np.flatnonzero(~self.known_items)
 
 
 def unit(vectors: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row dim"]:
