@@ -152,13 +152,16 @@ $ reelmix study everything DATA --out TMP/out
     control, edges, fig3, fig4, fig5, fig6, fig7, fig8, fig9, lost, missing, reelmix, robustness, serving,
     strategies, table1, table2, table3, table4.
 $ reelmix study robustness DATA --out TMP/out --models nonsense
-    models: expected a multimodal model, found 'nonsense'. Valid names: dualgnn, mmgcn, vbpr.
+    models: expected a multimodal model, found 'nonsense'. Valid names: dualgnn, mmgcn, reelmix, vbpr.
 $ reelmix study missing DATA --out TMP/out --models vbpr,dualgn
     models: expected a multimodal model, found 'dualgn'. Did you mean 'dualgnn'?
 $ reelmix study missing DATA --out TMP/out --models lightgcn
-    models: expected a multimodal model, found 'lightgcn'. Valid names: dualgnn, mmgcn, vbpr.
+    models: expected a multimodal model, found 'lightgcn'. Valid names: dualgnn, mmgcn, reelmix, vbpr.
 $ reelmix study missing DATA --out TMP/out --models ''
-    models: expected a multimodal model, found ''. Valid names: dualgnn, mmgcn, vbpr.
+    models: expected a multimodal model, found ''. Valid names: dualgnn, mmgcn, reelmix, vbpr.
+$ reelmix study missing DATA --out TMP/out --models reelmix
+    models: expected a model that these tables have: vbpr, mmgcn, dualgnn, found reelmix. Name one of them, or
+    ask for cold_items alone.
 $ reelmix study missing DATA --out TMP/out --strategies mask,page_rank
     strategies: expected a way of treating a missing modality, found 'page_rank'. Did you mean 'pagerank'?
 $ reelmix study missing DATA --out TMP/out --rates 0.3,1.5

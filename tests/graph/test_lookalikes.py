@@ -79,3 +79,10 @@ def test_no_item_or_one():
         features = DenseFeatures(np.arange(n, dtype=np.int32), np.zeros((n, 2)))
         assert lookalike_graph(features, 3, 5).shape == (3, 3)
         assert lookalike_graph(features, 3, 5).nnz == 0
+
+
+def test_the_lists_of_tokens_stay_as_they_were():
+    tokens = np.array([3, 1, 3, 2], np.int32)
+    features = BagFeatures(np.array([0, 1], np.int32), np.array([0, 3, 4]), tokens, 4)
+    directions(features)
+    assert tokens.tolist() == [3, 1, 3, 2]

@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from reelmix.data.features import bag_features
 from reelmix.errors import ConfigError, DataError
+from reelmix.graph.lookalikes import directions, similar_items
 from reelmix.models import MMGCN, VBPR, DualGNN, LightGCN, Reelmix
 from reelmix.models.content import PrincipalContent, TrainedMap
 from reelmix.recommender import Run
@@ -90,6 +92,60 @@ def test_vectors_are_those_of_the_model_for_an_unwatched_item(name, holed, old, 
     again = Run.read(tmp_path / "more")
     np.testing.assert_array_equal(again.vectors.items, more.vectors.items)
     assert again.manifest["added_items"] == 12
+
+
+@pytest.mark.parametrize("content", ["linear", "none"])
+def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content):
+    """As if it stood in the graph of training, by loops: it chooses, and its own edges alone are added."""
+    neighbours = 4
+    # more dimensions than features: directions are whole
+    model = Reelmix(embedding_size=60, lookalikes=neighbours, missing="mask", content=content)
+    known = holed.take_items(old)
+    run = fit(model, known.split(rng=0), epochs=2, learning_rate=0.01)
+    more = with_items(run, NewItems.of_dataset(holed, run))
+    layer0, heard = run.vectors.passes[:, 0], np.zeros((holed.n_items, len(holed.modalities), 60))
+    for place, name in enumerate(holed.modalities):
+        features = holed.features[name]
+        # what was not observed is centred and weighed as what was
+        found = directions(replace(features, filled=~old[features.items]))
+        towards = dict(zip(features.items.tolist(), csr_array(found).toarray(), strict=True))
+        degrees = similar_items(known.features[name], known.n_items, neighbours).sum(axis=1)
+        for new in set(np.flatnonzero(~old)) & set(towards):
+            cosines = {item: towards[item] @ towards[new] for item in towards if old[item]}
+            best = sorted(cosines, key=lambda item: (-cosines[item], item))[:neighbours]
+            chosen = {item: cosines[item] for item in best if cosines[item] > 0}
+            for item, cosine in chosen.items():
+                weight = cosine / np.sqrt(sum(chosen.values()) * (degrees[item] + cosine))
+                heard[new, place] += weight * layer0[item]
+    has = np.stack([holed.has(name)[~old] for name in holed.modalities], axis=1)
+    np.testing.assert_array_equal(heard[~old].any(axis=2), has)
+    passes = more.vectors.passes[~old]
+    assert passes[:, 0].any() == (content != "none")
+    np.testing.assert_allclose(passes[:, 1:], heard[~old], atol=1e-5)
+    vectors = passes.sum(axis=1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(more.vectors.items[~old, :-1], vectors, atol=1e-5)
+    parts = sum(part[~old] for part in more.vectors.item_parts.values())
+    np.testing.assert_allclose(parts[:, :-1], vectors, atol=1e-5)
+
+
+def test_the_content_of_a_known_item_under_a_new_id_points_the_same_way(holed, old):
+    """So that emphasis follows from new items, too."""
+    run = fit(Reelmix(**SMALL), holed.take_items(old).split(rng=0), epochs=1)
+    known = np.arange(5)
+    twins = {}
+    for name, table in holed.features.items():
+        rows = {f"twin{item}": list(table.items).index(item) for item in known if holed.has(name)[item]}
+        if name == "words":
+            twins[name] = {
+                twin: table.tokens[table.starts[k] : table.starts[k + 1]] for twin, k in rows.items()
+            }
+        else:
+            twins[name] = {twin: table.values[k] for twin, k in rows.items()}
+    more = run.recommender().add_items(twins).run
+    rows = [more.items.row(f"twin{item}") for item in known]
+    assert run.vectors.directions[known].any(axis=2).sum() > len(known)
+    np.testing.assert_allclose(more.vectors.directions[rows], run.vectors.directions[known], atol=1e-5)
 
 
 @pytest.fixture(scope="module")

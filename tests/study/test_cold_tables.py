@@ -18,7 +18,7 @@ from reelmix.study.study import cells_of
 SHOWN = ("recall@10", "recall@20", "ndcg@20")
 ITEMS = {
     "random": "Random", "popularity": "Popularity", "lightgcn": "LightGCN", "vbpr": "VBPR", "mmgcn": "MMGCN",
-    "dualgnn": "DualGNN",
+    "dualgnn": "DualGNN", "reelmix": "Reelmix",
 }  # fmt: skip
 USERS = {
     "random": "Random", "popularity": "Popularity", "ease": "EASE", "gfcf": "GF-CF", "lightgcn": "LightGCN",

@@ -67,7 +67,8 @@ def command(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Models of what is beyond the paper, such as dualgnn,vbpr. [default: all that can]",
+            help="Models of what is beyond the paper, such as dualgnn,vbpr; reelmix is among those of "
+            "cold_items. [default: all that can]",
             show_default=False,
         ),
     ] = None,
@@ -126,7 +127,7 @@ def command(
         settings,
         tuple(range(seeds)),
         sweep_seeds,
-        _chosen("models", "a multimodal model", models, MULTIMODAL),
+        _chosen("models", "a multimodal model", models, (*MULTIMODAL, "reelmix")),
         _chosen("strategies", "a way of treating a missing modality", strategies, tuple(STRATEGIES)),
         _rates(rates),
     )

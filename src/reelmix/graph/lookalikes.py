@@ -36,17 +36,26 @@ def lookalike_graph(features: Features, n_items: int, neighbours: int) -> csr_ar
     Returns:
         (item, item), symmetric, float64; rows of items that lack the modality are empty.
     """
+    return by_degree(similar_items(features, n_items, neighbours))
+
+
+def similar_items(features: Features, n_items: int, neighbours: int) -> csr_array:
+    """The same graph before it is scaled: (item, item), the cosines with which one chose the other."""
     arrays = _arrays(features)
     key = ("lookalikes-1", *arrays, neighbours)
     found = cached("lookalikes", key, lambda: _chosen(directions(features), neighbours))
     size = len(features.items)
     one_way = csr_matrix((found["cosines"], found["neighbours"], found["starts"]), shape=(size, size))
-    both = csr_array(one_way + one_way.T)
-    degree = np.asarray(both.sum(axis=1))
-    root = diags_array(np.divide(1.0, np.sqrt(degree), out=np.zeros(size), where=degree > 0))
-    scaled = (root @ both @ root).tocoo()
+    both = (one_way + one_way.T).tocoo()
     rows = features.items.astype(np.int64)
-    return csr_array((scaled.data, (rows[scaled.row], rows[scaled.col])), shape=(n_items, n_items))
+    return csr_array((both.data, (rows[both.row], rows[both.col])), shape=(n_items, n_items))
+
+
+def by_degree(graph: csr_array) -> csr_array:
+    """A symmetric graph, scaled by its degrees: :math:`D^{-1/2} S D^{-1/2}`."""
+    degree = np.asarray(graph.sum(axis=1))
+    root = diags_array(np.divide(1.0, np.sqrt(degree), out=np.zeros(len(degree)), where=degree > 0))
+    return csr_array(root @ graph @ root)
 
 
 def directions(features: Features) -> Float[np.ndarray, "present feature"] | csr_matrix:
@@ -56,27 +65,37 @@ def directions(features: Features) -> Float[np.ndarray, "present feature"] | csr
     weighing the logarithm of one over the share of the observed lists that have it.
     """
     if isinstance(features, DenseFeatures):
-        values = features.values.astype(np.float64)
-        observed = values[features.observed]
-        values -= observed.sum(axis=0) / max(len(observed), 1)
+        values = features.values.astype(np.float64) - centre(features)
         lengths = np.linalg.norm(values, axis=1, keepdims=True)
         return np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
-    return _weighted_tokens(features)
-
-
-def _weighted_tokens(features: BagFeatures) -> csr_matrix:
-    shape = (len(features.items), features.n_tokens)
-    occurs = csr_matrix((np.ones(len(features.tokens)), features.tokens, features.starts), shape=shape)
-    occurs.sum_duplicates()
-    occurs.data[:] = 1.0
-    observed = occurs[features.observed]
-    lists = np.asarray(observed.sum(axis=0)).ravel()
-    weight = np.log(observed.shape[0] / np.maximum(lists, 1))
-    weighted = csr_matrix(occurs @ diags_array(weight))
+    weighted = csr_matrix(occurrences(features) @ diags_array(token_weights(features)))
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     return csr_matrix(
         diags_array(np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=lengths > 0)) @ weighted
     )
+
+
+def centre(features: Features) -> Float[np.ndarray, " feature"]:
+    """The mean of the observed dense features; of lists of tokens, which have no centre, zeros."""
+    if not isinstance(features, DenseFeatures):
+        return np.zeros(features.size)
+    observed = features.values[features.observed].astype(np.float64)
+    return observed.sum(axis=0) / max(len(observed), 1)
+
+
+def token_weights(features: BagFeatures) -> Float[np.ndarray, " token"]:
+    """The logarithm of one over the share of the observed lists that have a token."""
+    lists = np.asarray(occurrences(features)[features.observed].sum(axis=0)).ravel()
+    return np.log(features.observed.sum() / np.maximum(lists, 1))
+
+
+def occurrences(features: BagFeatures) -> csr_matrix:
+    """Which list has which token: (present, token), ones."""
+    entries = np.ones(len(features.tokens)), features.tokens, features.starts
+    occurs = csr_matrix(entries, shape=(len(features.items), features.n_tokens), copy=True)
+    occurs.sum_duplicates()  # in place: the features' own lists stay as they are
+    occurs.data[:] = 1.0
+    return occurs
 
 
 def _chosen(
@@ -86,7 +105,7 @@ def _chosen(
     starts, chosen, cosines = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0)]
     for rows, similar in _similarities(content):
         similar[np.arange(len(rows)), rows] = -np.inf
-        best = _largest(similar, neighbours)
+        best = largest(similar, neighbours)
         values = np.take_along_axis(similar, best, axis=1)
         keep = values > 0
         chosen.append(best[keep].astype(np.int32))
@@ -110,7 +129,7 @@ def _similarities(
         yield rows, part @ content.T if isinstance(part, np.ndarray) else (part @ content.T).toarray()
 
 
-def _largest(values: Float[np.ndarray, "row column"], n: int) -> Int[np.ndarray, "row n"]:
+def largest(values: Float[np.ndarray, "row column"], n: int) -> Int[np.ndarray, "row n"]:
     """Columns of each row's ``n`` largest values, by falling value, then by rising column."""
     n = min(n, values.shape[1])
     least = -np.partition(-values, n - 1, axis=1)[:, n - 1 : n] if n else values[:, :0]

@@ -11,8 +11,8 @@ from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
 from reelmix.data import Dataset
-from reelmix.data.features import Features
-from reelmix.graph.lookalikes import directions
+from reelmix.data.features import DenseFeatures, Features
+from reelmix.graph.lookalikes import centre, directions, token_weights
 from reelmix.graph.sparse import SparseMatrix
 
 PAIRS = 3.0
@@ -49,13 +49,16 @@ class HistoryEmphasis(nn.Module):
     Attributes:
         content: (item, modality, dim), unit length; zero where an item lacks the modality.
         of_watchers: (item, modality), the mean of z(q) over an item's watchers; zero where there are none.
+        centre0, axes0, centre1, ...: of each modality, what brings a new item to the same space.
     """
 
     def __init__(self, dataset: Dataset, history: SparseMatrix, size: int, *, user_graph: bool) -> None:
         super().__init__()
         content = np.zeros((dataset.n_items, len(dataset.modalities), size))
         for place, features in enumerate(dataset.features.values()):
-            content[features.items, place] = reduced(features, size)
+            content[features.items, place], axes = reduced(features, size)
+            self.register_buffer(f"axes{place}", _working(axes))
+            self.register_buffer(f"centre{place}", _working(centre(features)))
         self.user_graph = user_graph
         self.content: Tensor
         self.sums: Tensor
@@ -138,8 +141,14 @@ def _standard(
     return ((values - scale[0]) / scale[1]).clamp(-LIMIT, LIMIT)
 
 
-def reduced(features: Features, size: int) -> Float[np.ndarray, "present dim"]:
-    """Directions of the content in their ``size`` strongest dimensions, at length 1, filled up with zeros."""
+def reduced(
+    features: Features, size: int
+) -> tuple[Float[np.ndarray, "present dim"], Float[np.ndarray, "feature dim"]]:
+    """Directions of the content in their ``size`` strongest dimensions, at length 1, filled up with zeros.
+
+    And the dimensions: less the :func:`centre`, dense features times these point the same way, and the sum of
+    the rows of a list's tokens does.
+    """
     found = directions(features)
     smaller = min(cast(tuple[int, int], found.shape))
     if size < smaller:
@@ -149,10 +158,12 @@ def reduced(features: Features, size: int) -> Float[np.ndarray, "present dim"]:
         axes = np.linalg.svd(
             found if isinstance(found, np.ndarray) else found.toarray(), full_matrices=False
         )[2]
-    projected = np.zeros((len(features.items), size))
+    projected, kept = np.zeros((len(features.items), size)), np.zeros((features.size, size))
     projected[:, : len(axes)] = found @ axes.T
+    kept[:, : len(axes)] = axes.T
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    return np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 1e-12)
+    unit = np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 1e-12)
+    return unit, kept if isinstance(features, DenseFeatures) else kept * token_weights(features)[:, None]
 
 
 def _working(values: np.ndarray) -> Tensor:

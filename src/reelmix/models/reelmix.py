@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
-from reelmix.graph import Missing, filled, lookalike_graph
+from reelmix.graph import Missing, filled
+from reelmix.graph.lookalikes import by_degree, similar_items
 from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded
 from reelmix.models.content import Contents
@@ -156,7 +157,8 @@ class Reelmix(Model):
     co-watchers make of it. Without that, training asks to find an item in a sum that contains it, which no
     test ever asks: that is most of the overfitting.
 
-    Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item).
+    Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item). Kept with them are
+    ``degrees`` (item, modality), by which a new item's lookalikes are scaled.
     """
 
     name = "reelmix"
@@ -175,11 +177,14 @@ class Reelmix(Model):
         self._keep("watchers", train.sum(axis=0))
         self._keep("watched", train.sum(axis=1))
         self.n_watched = int((train.sum(axis=0) > 0).sum())
-        self.alike = nn.ModuleList()
-        for name in dataset.modalities if config.lookalikes else ():
+        self.alike, degrees = nn.ModuleList(), np.zeros((dataset.n_items, len(dataset.modalities)))
+        for place, name in enumerate(dataset.modalities if config.lookalikes else ()):
             features = dataset.features[name]
             linked = features.only(split.edges(name)[features.items])
-            self.alike.append(SparseMatrix(lookalike_graph(linked, dataset.n_items, config.lookalikes)))
+            similar = similar_items(linked, dataset.n_items, config.lookalikes)
+            degrees[:, place] = similar.sum(axis=1)
+            self.alike.append(SparseMatrix(by_degree(similar)))
+        self._keep("degrees", degrees, saved=True)
         self.personal = len(self.alike) > 0 and config.emphasis_from != "none"
         if self.personal:
             self.emphasis = HistoryEmphasis(
@@ -315,9 +320,9 @@ class Reelmix(Model):
         fewest = self.watchers == torch.where(known, self.watchers, torch.inf).min()
         return torch.where(known, self.bias, (self.bias * fewest).sum() / fewest.sum())
 
-    def _keep(self, name: str, values: np.ndarray) -> None:
+    def _keep(self, name: str, values: np.ndarray, *, saved: bool = False) -> None:
         tensor = torch.from_numpy(np.asarray(values)).to(torch.get_default_dtype())
-        self.register_buffer(name, tensor, persistent=False)
+        self.register_buffer(name, tensor, persistent=saved)
 
 
 def _beside(vectors: Float[Tensor, "row dim"], number: Float[Tensor, " row"]) -> Float[Tensor, "row dim+1"]:

@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
+from reelmix.graph.lookalikes import BLOCK_BYTES, largest, occurrences
 from reelmix.recommender.run import Run
 
 LEAKY_SLOPE = 0.01
 """Of the models' LeakyReLU."""
 
 Parts = dict[str, Float32[np.ndarray, "new _"]]
+Given = Mapping[str, Features]
+"""The features of new items, in the modalities that any of them has."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +29,85 @@ class ItemVectors:
         parts: what each modality adds to them.
         passes, edges: what they pass on to somebody who watched them, and in which graphs; None for models
             that take in no new users.
+        directions: of their content; None for models where emphasis does not follow from it.
     """
 
     items: Float32[np.ndarray, "new dim"]
     parts: Parts
     passes: Float32[np.ndarray, "new graph heard"] | None = None
     edges: Bool[np.ndarray, "new graph"] | None = None
+    directions: Float32[np.ndarray, "new modality content"] | None = None
 
 
-def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
-    """The direction of layer 0, and the bias of the items that the fewest people watched."""
+def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
+    """The equations of training; the bias is that of the items that the fewest people watched."""
+    known = run.vectors
+    assert known.passes is not None
     layer0 = np.sum(list(contents.values()), axis=0)
-    lengths = np.maximum(np.linalg.norm(layer0, axis=1, keepdims=True), 1e-12)
+    passes = np.zeros((len(layer0), *known.passes.shape[1:]), np.float32)
+    passes[:, 0] = layer0
+    directions = None
+    if known.directions is not None:
+        directions = np.zeros((len(layer0), *known.directions.shape[1:]), np.float32)
+        for place, name in enumerate(contents):
+            if name in features:
+                directions[features[name].items, place] = _directions(run, place, features[name])
+            passes[:, 1 + place] = _of_lookalikes(run, place, directions[:, place])
+    summed = passes.sum(axis=1)
+    lengths = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
     watchers = run.training.sum(axis=0)
     fewest = watchers == watchers[watchers > 0].min()
     bias = np.full((len(layer0), 1), run.weights["bias"][fewest].mean(), np.float32)
-    zero = np.zeros_like(bias)
-    parts = {name: np.concatenate([part / lengths, zero], axis=1) for name, part in contents.items()}
+    parts = dict(contents)
+    for name, alike in zip(contents, passes[:, 1:].swapaxes(0, 1), strict=False):  # there may be no graphs
+        parts[name] = parts[name] + alike
+    parts = {name: np.concatenate([part / lengths, 0 * bias], axis=1) for name, part in parts.items()}
+    items = np.concatenate([summed / lengths, bias], axis=1)
+    return ItemVectors(items, parts, passes, np.ones(passes.shape[:2], bool), directions)
+
+
+def _directions(run: Run, place: int, features: Features) -> Float32[np.ndarray, "present content"]:
+    """Of new content, as :func:`reelmix.models.emphasis.reduced` has those of training."""
+    axes, centre = run.weights[f"emphasis.axes{place}"], run.weights[f"emphasis.centre{place}"]
+    if isinstance(features, BagFeatures):
+        projected = occurrences(features) @ axes
+    else:
+        projected = _unit(features.values - centre) @ axes
+    return _unit(projected, least=1e-12)
+
+
+def _unit(vectors: np.ndarray, least: float = 0.0) -> Float32[np.ndarray, "new _"]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > least).astype(np.float32)
+
+
+def _of_lookalikes(
+    run: Run, place: int, directions: Float32[np.ndarray, "new content"]
+) -> Float32[np.ndarray, "new dim"]:
+    """Layer 0 of the items of training that new ones look like in a modality, as if these were among them.
+
+    A new item chooses as those of training did (:func:`reelmix.graph.lookalike_graph`), by directions in
+    their strongest dimensions; it is chosen by none, and the others' degrees grow by its edge alone.
+    """
+    assert run.vectors.directions is not None
     assert run.vectors.passes is not None
-    passes = np.zeros((len(layer0), *run.vectors.passes.shape[1:]), np.float32)
-    passes[:, 0] = layer0
-    items = np.concatenate([layer0 / lengths, bias], axis=1)
-    return ItemVectors(items, parts, passes, np.ones(passes.shape[:2], bool))
+    degrees = run.weights["degrees"][:, place]
+    known, layer0 = run.vectors.directions[: len(degrees), place], run.vectors.passes[: len(degrees), 0]
+    heard = np.zeros((len(directions), layer0.shape[1]), np.float32)
+    block = max(1, BLOCK_BYTES // (4 * len(degrees)))
+    for start in range(0, len(directions), block):
+        cosines = directions[start : start + block] @ known.T
+        cosines[:, degrees == 0] = 0.0
+        # what differs by rounding alone is equal, and the smaller row goes first
+        best = largest(cosines.round(5), run.settings["model"]["lookalikes"])
+        chosen = np.take_along_axis(cosines, best, axis=1).clip(min=0.0)
+        product = chosen.sum(axis=1, keepdims=True) * (degrees[best] + chosen)
+        weights = np.divide(chosen, np.sqrt(product), out=np.zeros_like(chosen), where=chosen > 0)
+        heard[start : start + block] = np.einsum("nk,nkd->nd", weights, layer0[best])
+    return heard
 
 
-def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
+def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
     """Layer 0 is all there is (eqs. 1 and 2 without neighbours).
 
     To somebody who watched it, who is then its only neighbour, a new item passes its layer 0 on.
@@ -63,7 +120,7 @@ def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
     return ItemVectors(items, parts, passes * bool(heard), takes_part)
 
 
-def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
+def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
     """[0, E f, c . f]."""
     width = run.settings["model"]["embedding_size"]
     parts = {
@@ -73,7 +130,7 @@ def _vbpr(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
     return ItemVectors(_summed(parts), parts)
 
 
-def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray) -> ItemVectors:
+def _mmgcn(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
     """The layers with nothing heard, and the share in the mean over the modalities that it has."""
     settings, weights = run.settings["model"], run.weights
     shares = takes_part / np.maximum(takes_part.sum(axis=1, keepdims=True), 1)
@@ -92,7 +149,7 @@ def _summed(parts: Parts) -> Float32[np.ndarray, "new dim"]:
     return np.sum(list(parts.values()), axis=0)
 
 
-VECTORS: dict[str, Callable[[Run, Parts, np.ndarray], ItemVectors]] = {
+VECTORS: dict[str, Callable[[Run, Parts, np.ndarray, Given], ItemVectors]] = {
     "reelmix": _reelmix,
     "dualgnn": _dualgnn,
     "mmgcn": _mmgcn,
@@ -107,7 +164,10 @@ def content_vectors(
     run: Run, name: str, features: Features | None, n_items: int
 ) -> tuple[Float32[np.ndarray, "new dim"], np.ndarray]:
     """The content vectors of a modality, zero where there is none, and which items were filled in."""
-    weights, settings = _weights(run, name), run.settings["model"]
+    settings = run.settings["model"]
+    if name not in run.manifest["content"]:  # of Reelmix, which can leave it to the graphs of lookalikes
+        return np.zeros((n_items, settings["embedding_size"]), np.float32), np.zeros(n_items, bool)
+    weights = _weights(run, name)
     rows = np.zeros(0, np.int32) if features is None else features.items
     if "tokens" in weights:
         vectors = _averaged(weights["tokens"], features if isinstance(features, BagFeatures) else None)

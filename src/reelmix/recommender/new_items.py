@@ -1,4 +1,4 @@
-"""Vectors of items that were not in training, from their content alone: layer 0, no neighbours."""
+"""Vectors of items that were not in training, from their content alone: nobody has watched them."""
 
 from __future__ import annotations
 
@@ -78,13 +78,14 @@ class NewItems:
 
 
 def with_items(run: Run, new: NewItems) -> Run:
-    """The run with more items, whose vectors are what the model's equations give an item without neighbours.
+    """The run with more items, whose vectors are what the model's equations give an item without watchers.
 
-    Reelmix: the direction of ``sum_m W_m f``, and the bias of the items that the fewest people watched.
+    Reelmix: layer 0, ``sum_m W_m f``, and that of the items of training that it looks like; and the bias of
+    the items that the fewest people watched.
     DualGNN: ``i_m = content_m(f)`` (layer 0, no trained id). MMGCN: its maps with nothing heard from
     neighbours and no id. VBPR: ``E f`` and ``c . f`` without latent vector or bias. A modality that an item
-    lacks takes no part, or is filled with zeros or the mean if the model was trained so; graphs know nothing
-    of a new item.
+    lacks takes no part, or is filled with zeros or the mean if the model was trained so; graphs of who
+    watched what know nothing of a new item.
 
     Raises:
         ConfigError: the model knows no content.
@@ -112,7 +113,7 @@ def with_items(run: Run, new: NewItems) -> Run:
         contents[name], taking[name] = content_vectors(run, name, new.features.get(name), len(ids))
         taking[name] |= present[:, place]
     takes_part = np.stack(list(taking.values()), axis=1)
-    vectors = VECTORS[model](run, contents, takes_part)
+    vectors = VECTORS[model](run, contents, takes_part, new.features)
     items = pl.concat([run.items.ids, ids.rename("id").cast(run.items.ids.dtype)])
     table = new.table.with_columns(pl.col("item_id").cast(run.item_table["item_id"].dtype))
     return replace(
@@ -125,9 +126,6 @@ def with_items(run: Run, new: NewItems) -> Run:
 
 
 def _extended(known: Vectors, new: ItemVectors, present: np.ndarray) -> Vectors:
-    directions = known.directions
-    if directions is not None:  # nobody's emphasis hangs on a new item
-        directions = np.concatenate([directions, np.zeros((len(present), *directions.shape[1:]), np.float32)])
     return replace(
         known,
         items=np.concatenate([known.items, new.items]),
@@ -135,7 +133,7 @@ def _extended(known: Vectors, new: ItemVectors, present: np.ndarray) -> Vectors:
         present=np.concatenate([known.present, present]),
         passes=_joined(known.passes, new.passes),
         edges=_joined(known.edges, new.edges),
-        directions=directions,
+        directions=_joined(known.directions, new.directions),
     )
 
 

@@ -309,7 +309,7 @@ class Recommender:
     ) -> Recommender:
         """A recommender that also knows these new items, at once and without training.
 
-        Their vectors are the model's own equations for an item without neighbours: see
+        Their vectors are the model's own equations for an item that nobody has watched: see
         :func:`reelmix.recommender.new_items.with_items`. ``.run.write(folder)`` keeps them.
 
         Args:

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reelmix.recommender.item_content import VECTORS
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.cold import ColdProtocol
 from reelmix.study.paper_tables import seeds_note
-from reelmix.study.plan import NAMES, Exhibit, Found, Plan, written
+from reelmix.study.plan import EVERY_NAME, NAMES, Exhibit, Found, Plan, written
 from reelmix.study.report import Section
 from reelmix.study.statistics import Estimate, paired_bootstrap
-from reelmix.study.strategies import MULTIMODAL
 from reelmix.study.table import Column, Row, Table
 
 SHARE = 0.2
 """Of the items, or of the users, held out."""
 
-ITEM_MODELS = ("popularity", "lightgcn", "vbpr", "mmgcn", "dualgnn")
+ITEM_MODELS = ("popularity", "lightgcn", "vbpr", "mmgcn", "dualgnn", "reelmix")
 USER_MODELS = ("popularity", "ease", "gfcf", "lightgcn", "dualgnn")
 SHOWN = ("recall@10", "recall@20", "ndcg@20")
 
@@ -36,12 +36,12 @@ def _cold(plan: Plan, model: str, protocol: ColdProtocol) -> list[Cell]:
 
 
 def _name(model: str) -> str:
-    return NAMES.get(model, "Random")
+    return EVERY_NAME.get(model, "Random")
 
 
 def _asked(plan: Plan, models: Sequence[str]) -> list[str]:
     """Chance first, then those that know nothing of content, for comparison, and the chosen ones that do."""
-    return ["random", *(n for n in models if plan.models is None or n in plan.models or n not in MULTIMODAL)]
+    return ["random", *(n for n in models if plan.models is None or n in plan.models or n not in VECTORS)]
 
 
 def _mean(outcomes: Sequence[Outcome], stage: str, metric: str) -> Estimate:
@@ -81,7 +81,7 @@ def _items(plan: Plan, found: Found) -> Section:
     )
     chance = _mean(outcomes["random"], "cold", "recall@20").mean
     text: list[str] = []
-    for name in (name for name in MULTIMODAL if name in outcomes):
+    for name in (name for name in outcomes if name in VECTORS):
         new, every = (_mean(outcomes[name], stage, "recall@20").mean for stage in ("cold", "test"))
         times = f"{new / chance:.1f} times as much as chance, " if chance else ""
         text.append(

@@ -34,6 +34,8 @@ OTHERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "LightGCN, BPR": ("lightgcn", {"loss": "bpr"}),
     "DualGNN": ("dualgnn", {}),
     "VBPR": ("vbpr", {}),
+    "MMGCN": ("mmgcn", {}),
+    "STAR-GCN": ("star_gcn", {}),
     "LR-GCCF": ("lr_gccf", {}),
 }
 """What Reelmix is held against, by the name in the table: model and changed settings."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from typing import Any, get_args
 
+from reelmix.errors import ConfigError
 from reelmix.graph import Missing
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Outcome
@@ -30,8 +31,20 @@ MULTIMODAL = tuple(n for n in NAMES if n in MODELS and "missing" in MODELS[n].Co
 
 
 def models_of(plan: Plan) -> tuple[str, ...]:
-    """Those that are measured."""
-    return tuple(n for n in MULTIMODAL if plan.models is None or n in plan.models)
+    """Those that are measured.
+
+    Raises:
+        ConfigError: none of those that were asked for is in these tables.
+    """
+    found = tuple(n for n in MULTIMODAL if plan.models is None or n in plan.models)
+    if not found:
+        raise ConfigError(
+            expected=f"a model that these tables have: {', '.join(MULTIMODAL)}",
+            found=", ".join(plan.models or ()),
+            where="models",
+            fix="Name one of them, or ask for cold_items alone.",
+        )
+    return found
 
 
 def strategies_of(plan: Plan) -> dict[str, Mapping[str, Any]]:
