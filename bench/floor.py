@@ -8,7 +8,9 @@ megabytes may stay in a cache; rates for them are therefore measured on arrays o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -57,37 +59,49 @@ class Ceilings:
         )
 
 
-def ceilings(tries: int = TRIES) -> Ceilings:
+def ceilings(tries: int = TRIES, device: str = "cpu") -> Ceilings:
     """Measures them; a second or two."""
-    source = torch.rand(LARGE)
+    source = torch.rand(LARGE, device=device)
     target = torch.empty_like(source)
-    copying = min(timed(lambda: target.copy_(source)).wall for _ in range(tries))
+    copying = _least(lambda: target.copy_(source), tries, device)
     table, its_copy = source[:TABLE], target[:TABLE]
-    copying_table = min(timed(lambda: its_copy.copy_(table)).wall for _ in range(10 * tries))
-    reading = min(timed(source.sum).wall for _ in range(tries))
+    copying_table = _least(lambda: its_copy.copy_(table), 10 * tries, device)
+    reading = _least(source.sum, tries, device)
     n = 2048
-    left, right, product = source[: n * n].view(n, n), target[: n * n].view(n, n), torch.empty(n, n)
-    multiplying = min(timed(lambda: torch.mm(left, right, out=product)).wall for _ in range(tries))
+    left, right = source[: n * n].view(n, n), target[: n * n].view(n, n)
+    product = torch.empty(n, n, device=device)
+    multiplying = _least(lambda: torch.mm(left, right, out=product), tries, device)
     return Ceilings(
         copy=2 * FLOAT * LARGE / copying,
         copy_table=2 * FLOAT * TABLE / copying_table,
         read=FLOAT * LARGE / reading,
         flops=2 * n**3 / multiplying,
-        gather={size: _gather(size, tries) for size in (256, 512, 1024)},
+        gather={size: _gather(size, tries, device) for size in (256, 512, 1024)},
     )
 
 
-def _gather(row_bytes: int, tries: int, table_rows: int = 9_308, block: int = 1024) -> float:
+def _gather(row_bytes: int, tries: int, device: str, table_rows: int = 9_308, block: int = 1024) -> float:
     """Bytes a second, read and written, of rows fetched in random order, a block after another."""
-    table = torch.rand(table_rows, row_bytes // FLOAT)
-    blocks = torch.randint(table_rows, (60, block))
-    target = torch.empty(block, table.shape[1])
+    table = torch.rand(table_rows, row_bytes // FLOAT, device=device)
+    blocks = torch.randint(table_rows, (60, block), device=device)
+    target = torch.empty(block, table.shape[1], device=device)
 
     def fetch() -> None:
         for rows in blocks:
             torch.index_select(table, 0, rows, out=target)
 
-    return 2 * blocks.numel() * row_bytes / min(timed(fetch).wall for _ in range(tries))
+    return 2 * blocks.numel() * row_bytes / _least(fetch, tries, device)
+
+
+def _least(job: Callable[[], Any], tries: int, device: str) -> float:
+    """Seconds of the fastest of several runs; on a GPU until it is done."""
+
+    def done() -> None:
+        job()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+
+    return min(timed(done).wall for _ in range(tries))
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,14 @@ def epoch_floor(size: EpochSize, best: Ceilings) -> float:
     Gathers go at the gather rate of rows of w bytes, which counts what is read and written, though a product
     reads alone; streams go at the copy rate of a table.
     """
+    gathers, streams = step_bytes(size)
+    row = FLOAT * size.modalities * size.dim
+    rate = best.gather[min(best.gather, key=lambda known: abs(known - row))]
+    return size.steps * (gathers / rate + streams / best.copy_table)
+
+
+def step_bytes(size: EpochSize) -> tuple[int, int]:
+    """What a step of an epoch gathers, and what it streams; see :func:`epoch_floor`."""
     row, fused = FLOAT * size.modalities * size.dim, FLOAT * size.dim
     gathers = (
         2 * size.layers * size.edges * row
@@ -138,8 +160,7 @@ def epoch_floor(size: EpochSize, best: Ceilings) -> float:
         + 2 * size.users * (row + fused)
         + 7 * FLOAT * size.users * size.modalities * (size.dim + 1)
     )
-    rate = best.gather[min(best.gather, key=lambda known: abs(known - row))]
-    return size.steps * (gathers / rate + streams / best.copy_table)
+    return gathers, streams
 
 
 def ranking_floor(users: int, items: int, dim: int, best: Ceilings) -> float:

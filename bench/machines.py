@@ -158,8 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as shared:
         folder = Path(shared)
         try:
-            for number in (1, 2):
-                machines.append(Machine(number, names))
+            machines.extend(Machine(number, names) for number in (1, 2))
             first, second = machines
             for machine in machines:
                 machine.start(folder / f"{machine.name}.log")
