@@ -40,7 +40,10 @@ class ItemVectors:
 
 
 def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
-    """The equations of training; the bias is that of the items that the fewest people watched."""
+    """The equations of training, and the mean bias of all items that somebody watched.
+
+    An item of training that nobody watched has that of the least watched. A new one had no chance yet.
+    """
     known = run.vectors
     assert known.passes is not None
     layer0 = np.sum(list(contents.values()), axis=0)
@@ -55,9 +58,9 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
             passes[:, 1 + place] = _of_lookalikes(run, place, directions[:, place])
     summed = passes.sum(axis=1)
     lengths = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
-    watchers = run.training.sum(axis=0)
-    fewest = watchers == watchers[watchers > 0].min()
-    bias = np.full((len(layer0), 1), run.weights["bias"][fewest].mean(), np.float32)
+    biases = run.weights["bias"]
+    watched = run.trained_items[: len(biases)]  # not those that were added before
+    bias = np.full((len(layer0), 1), biases[watched].mean(), np.float32)
     parts = dict(contents)
     for name, alike in zip(contents, passes[:, 1:].swapaxes(0, 1), strict=False):  # there may be no graphs
         parts[name] = parts[name] + alike
