@@ -6,9 +6,12 @@ it is, and whether a GPU rounds alike, only a GPU can say.
 
 import torch
 from torch import Tensor
+from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+POSSIBLE = hasattr(backend_registration, "_setup_privateuseone_for_python_backend")
+"""Whether this version of torch lets a device be made in Python."""
 
 aten = torch.ops.aten
 OF_UNKNOWN_SIZE = {
@@ -25,7 +28,7 @@ MOVED = {aten._to_copy.default, aten.copy_.default}
 def register():
     """Makes the device known to torch, until this process ends: let it be one of its own."""
     torch.set_num_threads(1)
-    _setup_privateuseone_for_python_backend("elsewhere")
+    backend_registration._setup_privateuseone_for_python_backend("elsewhere")
 
 
 class _There(Tensor):
