@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_array
 
 from reelmix.data.features import bag_features
-from reelmix.errors import ConfigError, DataError
+from reelmix.errors import ConfigError, DataError, RunError
 from reelmix.graph.lookalikes import directions, similar_items
 from reelmix.models import MMGCN, VBPR, DualGNN, LightGCN, Reelmix
 from reelmix.models.content import PrincipalContent, TrainedMap
@@ -264,6 +264,16 @@ def test_features_of_another_size_encoder_or_modality(refusal, run, holed):
 def test_ids_of_another_type(refusal, run, holed):
     text = refused(refusal, DataError, run, {"visual": {7: vector(holed)}})
     assert text.startswith("add_items: expected item ids of the run's type, such as 'reel-1'")
+
+
+def test_a_run_of_an_earlier_version(refusal, holed, old):
+    made = fit(Reelmix(**SMALL), holed.take_items(old).split(rng=0), epochs=1)
+    kept = {name: weights for name, weights in made.weights.items() if name != "degrees"}
+    text = refused(refusal, RunError, replace(made, weights=kept), {"visual": {"a": vector(holed)}})
+    assert text == (
+        "add_items: expected a run that can tell what a new item looks like, found one of an earlier "
+        "version. Train again with this version of reelmix."
+    )
 
 
 def test_a_model_without_content(refusal, dataset):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
+from reelmix.errors import RunError
 from reelmix.graph.lookalikes import BLOCK_BYTES, largest, occurrences
 from reelmix.recommender.run import Run
 
@@ -46,6 +47,13 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
     """
     known = run.vectors
     assert known.passes is not None
+    if known.directions is not None and "degrees" not in run.weights:
+        raise RunError(
+            expected="a run that can tell what a new item looks like",
+            found="one of an earlier version",
+            where="add_items",
+            fix="Train again with this version of reelmix.",
+        )
     layer0 = np.sum(list(contents.values()), axis=0)
     passes = np.zeros((len(layer0), *known.passes.shape[1:]), np.float32)
     passes[:, 0] = layer0

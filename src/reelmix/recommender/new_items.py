@@ -91,6 +91,7 @@ def with_items(run: Run, new: NewItems) -> Run:
         ConfigError: the model knows no content.
         DataError: no item, one that the run has already or that has no modality, an unknown modality, or
             features of another kind, size or encoder than those of the training.
+        RunError: an earlier version made the run, and kept too little.
     """
     model = str(run.manifest["model"])
     if model not in VECTORS:
