@@ -61,7 +61,8 @@ class Machine:
             'mount --bind /tmp/ray/hosts /etc/hosts && shift && exec "$@"'
         )
         apart = ["ip", "netns", "exec", self.name, "unshare", "--mount", "--uts", "sh", "-c", prepare]
-        command = ["ray", "start", *joins, f"--node-ip-address={self.address}", "--num-cpus=1", "--block"]
+        ray = str(Path(sys.executable).with_name("ray"))  # root may have another PATH
+        command = [ray, "start", *joins, f"--node-ip-address={self.address}", "--num-cpus=1", "--block"]
         with log.open("a") as told:
             self.ray = subprocess.Popen(
                 [*apart, self.name, self.names, *command],
