@@ -71,7 +71,7 @@ class ModelSettings(Settings):
     """Settings that suit some data, by name; ``auto`` chooses by the interactions that a user has."""
 
     default_preset: ClassVar[str | None] = None
-    """The preset that the command line takes where nobody names one or gives a file of settings."""
+    """The preset that is taken where nobody names one or gives all settings, as a file does."""
 
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
@@ -110,6 +110,16 @@ def preset_values(model: str, config: type[ModelSettings], name: str, per_user: 
             else f"Leave --preset out, or search: reelmix tune --models {model}.",
         )
     return {key: value for key, (value, _) in config.presets[chosen].values.items()}
+
+
+def usual_values(model: str, config: type[ModelSettings], per_user: float) -> dict[str, Any]:
+    """What a model has in place of its fields' and the training loop's defaults where nobody says otherwise.
+
+    That is, its own defaults of the training loop, and its default preset for data with so many interactions
+    a user.
+    """
+    preset = preset_values(model, config, config.default_preset, per_user) if config.default_preset else {}
+    return {**config.training_defaults, **preset}
 
 
 def _advice(cls: type[Settings], field: str, found: object) -> str:

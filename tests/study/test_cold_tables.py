@@ -40,7 +40,7 @@ def of_some_users(cell, split):
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING), (0, 1, 2))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=6), (0, 1, 2))
 
 
 @pytest.fixture(scope="module")

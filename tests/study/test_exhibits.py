@@ -34,7 +34,7 @@ MODALITIES = ("visual", "acoustic", "textual")
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING), (0, 1))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=6), (0, 1))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What is shown of Reelmix, computed again from the outcomes; and really trained once."""
 
+from dataclasses import replace
 from statistics import mean, stdev
 
 import numpy as np
@@ -19,7 +20,7 @@ NAMES = tuple(OURS)
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING), (0, 1, 2))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=50), (0, 1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +34,10 @@ def on(outcomes, metric, stage="test"):
 
 def plain(study):
     """Reelmix as chosen; without averaging it has the same settings, but another training."""
-    training = study.plan.chosen["reelmix"].training
+    chosen = study.plan.chosen["reelmix"]
     cells = [pair for pair in study.outcomes.values() if pair[0].model == "reelmix"]
-    cells = [pair for pair in cells if (dict(pair[0].settings), pair[0].protocol) == ({}, None)]
-    return [outcome for cell, outcome in cells if cell.training == training]
+    cells = [pair for pair in cells if (pair[0].settings, pair[0].protocol) == (chosen.settings, None)]
+    return [outcome for cell, outcome in cells if cell.training == chosen.training]
 
 
 def others_of(study):
@@ -90,10 +91,11 @@ def test_without_each_part(study):
 
     def of(**changes):
         averaging = changes.pop("averaging", 0.99)
+        settings = {**study.plan.chosen["reelmix"].settings, **changes}
         return [
             outcome
             for cell, outcome in sorted(cells, key=lambda pair: pair[0].rng)
-            if (dict(cell.settings), cell.training.averaging, cell.protocol) == (changes, averaging, None)
+            if (cell.settings, cell.training.averaging, cell.protocol) == (settings, averaging, None)
         ]
 
     whole = of()
@@ -110,6 +112,12 @@ def test_without_each_part(study):
         for place, stage in ((2, "validation"), (6, "test")):
             pairs = zip(on(whole, "recall@20", stage), on(outcomes, "recall@20", stage), strict=True)
             assert row.cells[place].mean == pytest.approx(mean(100 * (1 - b / a) for a, b in pairs))
+
+
+def test_weights_that_are_not_averaged_are_no_part(plan):
+    plan = replace(plan, chosen=choose(None, TRAINING, per_user=6))
+    table = imagined(plan, drawn, ("ablation",)).table("ablation")
+    assert [row.cells[0] for row in table.rows] == ["nothing", *(p for p in PARTS if p != "averaged weights")]
 
 
 def test_with_a_modality_missing(study):

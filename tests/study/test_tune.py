@@ -181,6 +181,27 @@ def test_a_trial_trains_with_its_settings_and_its_learning_rate(data, tmp_path, 
         assert task.training == TRAINING.model_copy(update=ours)
 
 
+def test_reelmix_starts_from_the_preset_of_its_data(data, tmp_path, in_this_process, monkeypatch):
+    monkeypatch.setattr(Dataset, "per_user", 50.0)
+    seen = []
+
+    class Watched(Imagined):
+        def __call__(self, task, report):
+            seen.append(task)
+            return super().__call__(task, report)
+
+    trying, training = Watched(data, None, None, 0), TrainingConfig(epochs=3, patience=3)
+    found = searched(tmp_path, data, ("reelmix",), trials=2, training=training, trying=trying)["reelmix"]
+    values = MODELS["reelmix"].Config.presets["long_histories"].values
+    assert found[0].settings == {key: value for key, (value, _) in values.items()}
+    # batches are no part of the space: a trial has them, and so has the file that repeats it
+    assert [task.training.batch_size for task in seen] == [1024, 1024]
+    kept = Experiment.read({"reelmix": MODELS["reelmix"].Config}, file=tmp_path / "reelmix.toml")
+    best = best_of(found).settings
+    values = {**kept.settings.model_dump(), **kept.training.model_dump()}
+    assert {key: values[key] for key in best} == best
+
+
 # The spaces
 
 
@@ -271,7 +292,7 @@ def test_the_test_part_is_never_read(data, tmp_path, monkeypatch):
 
 def test_the_metric_of_a_trial_is_that_of_a_run_with_its_settings(data, tmp_path, in_this_process):
     found = searched(tmp_path, data, ("lightgcn",), trials=3, rng=0)
-    chosen = choose(tmp_path, TRAINING)["lightgcn"]
+    chosen = choose(tmp_path, TRAINING, per_user=6)["lightgcn"]
     best = best_of(found["lightgcn"])
     run = fit(MODELS["lightgcn"](**chosen.settings), Dataset.read(data).split(), training=chosen.training)
     assert run.metrics["validation"]["recall@20"] == best.metric

@@ -278,9 +278,7 @@ def test_presets_are_settings_and_have_reasons(model):
             assert why
 
 
-def test_for_short_histories_reelmix_has_its_defaults_but_for_averaging():
+def test_what_reelmix_has_without_a_preset_suits_short_histories():
     configs = {"reelmix": MODELS["reelmix"].Config}
-    defaults, chosen = Experiment.read(configs), Experiment.read(configs, preset="auto", per_user=6)
-    assert (defaults.training.averaging, chosen.training.averaging) == (0.99, 0.0)
-    assert chosen.settings == defaults.settings
-    assert chosen.training.model_copy(update={"averaging": 0.99}) == defaults.training
+    assert Experiment.read(configs) == Experiment.read(configs, preset="auto", per_user=6)
+    assert Experiment.read(configs) != Experiment.read(configs, preset="auto", per_user=60)

@@ -120,11 +120,11 @@ def command(
         },
         where="study",
     )
-    settings = choose(tuned, training)
     measuring = Measuring(data, split_method(split), rng, out / "cells", EvaluationConfig())
+    given = measuring.split()
     plan = Plan(
-        measuring.split(),
-        settings,
+        given,
+        choose(tuned, training, given.dataset.per_user),
         tuple(range(seeds)),
         sweep_seeds,
         _chosen("models", "a multimodal model", models, (*MULTIMODAL, "reelmix")),

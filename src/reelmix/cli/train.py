@@ -106,11 +106,10 @@ def command(
     read = partial(Experiment.read, MODEL_CONFIGS, file=config, model=model, flags=settings, preset=preset)
     read()  # what cannot be is refused before the data are read
     dataset = Dataset.read(data)
-    per_user = len(dataset.interactions) / dataset.n_users
-    experiment = read(per_user=per_user)
+    experiment = read(per_user=dataset.per_user)
     if preset == "auto":
-        found = preset_by_size(MODEL_CONFIGS[experiment.model], per_user)
-        say(f"preset: {found}, for {per_user:.3g} interactions a user; others: --preset")
+        found = preset_by_size(MODEL_CONFIGS[experiment.model], dataset.per_user)
+        say(f"preset: {found}, for {dataset.per_user:.3g} interactions a user; others: --preset")
     if modalities is not None:
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)
@@ -140,6 +139,7 @@ def command(
         split,
         training=experiment.training,
         evaluation=experiment.evaluation,
+        preset="none",  # the settings have it
         rng=experiment.run.rng,
         out=out,
         resume=resume,

@@ -93,6 +93,11 @@ class Dataset:
         return len(self.items)
 
     @property
+    def per_user(self) -> float:
+        """Interactions a user, on average."""
+        return len(self.interactions) / self.n_users
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in order."""
         return tuple(self.features)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reelmix.data import Split
 from reelmix.models.columns import Columns, columns_mix
-from reelmix.settings import ModelSettings, Settings
+from reelmix.settings import ModelSettings, Settings, preset_values
 
 
 class Batch(NamedTuple):
@@ -87,8 +87,26 @@ class Configured:
 
     def __init__(self, config: Settings | None = None, **settings: Any) -> None:
         super().__init__()
-        given = config.model_dump() if config else {}
+        given = config.model_dump(exclude_unset=True) if config else {}
         self.config = self.Config.read({**given, **settings}, where=type(self).name)
+
+    def take_preset(self, preset: str, per_user: float) -> dict[str, Any]:
+        """Takes a preset's settings where nobody gave others, and returns those of the training loop.
+
+        Args:
+            preset: its name, ``auto`` or ``none``.
+            per_user: interactions a user in the data, on average, by which ``auto`` chooses.
+
+        Raises:
+            ConfigError: the model has no such preset.
+        """
+        if preset == "none":
+            return {}
+        values = preset_values(self.name, self.Config, preset, per_user)
+        own = {key: value for key, value in values.items() if key in self.Config.model_fields}
+        given = self.config.model_dump(exclude_unset=True)
+        self.config = self.Config.read({**own, **given}, where=self.name)
+        return {key: value for key, value in values.items() if key not in own}
 
 
 class Model(Configured, nn.Module, ABC):

@@ -29,7 +29,7 @@ EmphasisFrom = Literal["user_graph", "history", "none"]
 
 PRESETS = {
     "short_histories": Preset(
-        "people with a handful of interactions each, as on TikTok: the defaults without averaged weights",
+        "people with a handful of interactions each, as on TikTok",
         {
             "learning_rate": (0.03, "the best of 32 trials on TikTok from 0.003 to 0.1"),
             "batch_size": (4096, "a step of 4096 costs little more than one of 2048"),
@@ -68,12 +68,8 @@ class ReelmixConfig(ModelSettings):
     presets: ClassVar[Mapping[str, Preset]] = PRESETS
     default_preset: ClassVar[str | None] = "auto"
 
-    # steps are few, since a step of 4096 costs little more than one of 2048, and large: averaged, they settle
-    training_defaults: ClassVar[Mapping[str, Any]] = {
-        "learning_rate": 0.03,
-        "batch_size": 4096,
-        "averaging": 0.99,
-    }
+    # few steps, since one of 4096 costs little more than one of 2048, and large
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 0.03, "batch_size": 4096}
 
     embedding_size: int = Field(64, ge=1)
     """Dimensions d of every vector."""

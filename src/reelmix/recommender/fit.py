@@ -37,6 +37,7 @@ def fit(
     *,
     training: TrainingConfig | None = None,
     evaluation: EvaluationConfig | None = None,
+    preset: str | None = None,
     rng: int = 0,
     out: str | Path | None = None,
     resume: bool = False,
@@ -51,10 +52,13 @@ def fit(
     """Trains a model and evaluates it once on the test part, with the weights of the best validation epoch.
 
     Args:
-        model: with its settings; it is built here.
+        model: with its settings; those that a preset has and nobody gave are set, and it is built, here.
         split: training, validation and test interactions.
-        training: how to train; or give single ``settings`` such as ``epochs=50``.
+        training: how to train, and single ``settings`` such as ``epochs=50``, which go before it.
         evaluation: what to measure.
+        preset: settings that suit some data, as in ``reelmix train``: a name, ``auto`` or ``none``; by
+            default the model's own, ``auto`` for Reelmix. What the model, ``training`` and the single
+            settings name goes before it.
         rng: seed of first parameters, shuffling and negative samples.
         out: folder of the run, new or empty; None keeps the run in memory alone.
         resume: go on in ``out`` from the last checkpoint; starts anew if there is none.
@@ -68,13 +72,13 @@ def fit(
     Raises:
         StorageError: ``out`` holds something already and ``resume`` is off, or the disk is full.
         RunError: the checkpoint in ``out`` is of other data, settings or seed.
-        ConfigError: an unknown setting, ``resume`` without ``out``, a device that is not there, or too
-            little memory.
+        ConfigError: an unknown setting or preset, ``resume`` without ``out``, a device that is not there, or
+            too little memory.
     """
-    if training is None:
-        training = TrainingConfig.read({**model.config.training_defaults, **settings}, where="fit")
-    elif settings:
-        training = TrainingConfig.read({**training.model_dump(), **settings}, where="fit")
+    chosen = preset or model.config.default_preset or "none"
+    usual = {**model.config.training_defaults, **model.take_preset(chosen, split.dataset.per_user)}
+    given = {**(training.model_dump(exclude_unset=True) if training else {}), **settings}
+    training = TrainingConfig.read({**usual, **given}, where="fit")
     if check_memory:
         _require_device(device)
         block = (evaluation or EvaluationConfig()).block_bytes

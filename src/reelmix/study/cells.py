@@ -131,7 +131,9 @@ class Measuring:
 
     def _model(self, cell: Cell, split: Split, served: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)
-        run = fit(model, split, training=cell.training, evaluation=self.evaluation, rng=cell.rng)
+        run = fit(
+            model, split, training=cell.training, evaluation=self.evaluation, preset="none", rng=cell.rng
+        )
         metrics, per_user = dict(run.metrics), dict(run.per_user["test"])
         if served is not split:
             found = self._evaluated(_served(model, served), served, "test")

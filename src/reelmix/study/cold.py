@@ -51,7 +51,7 @@ class Cold:
     def trained(self, split: Split, evaluation: EvaluationConfig) -> Run:
         """The model after training on what is not held out."""
         model = MODELS[self.model](**self.settings)
-        return fit(model, split, training=self.training, evaluation=evaluation, rng=self.rng)
+        return fit(model, split, training=self.training, evaluation=evaluation, preset="none", rng=self.rng)
 
 
 class RandomScorer:

@@ -122,7 +122,7 @@ def _tests(outcomes: Mapping[str, Sequence[Outcome]]) -> Table:
 def _notes(plan: Plan) -> tuple[str, ...]:
     """What the numbers are over, and where all settings come from: the paper's note leaves Reelmix out."""
     note = seeds_note(plan)
-    return (note,) if plan.chosen["reelmix"].tuned else (note, "Reelmix has its default settings, no search.")
+    return (note,) if plan.chosen["reelmix"].tuned else (note, "Reelmix: as in reelmix train, no search.")
 
 
 def _without(plan: Plan) -> dict[str, list[Cell]]:
@@ -132,6 +132,8 @@ def _without(plan: Plan) -> dict[str, list[Cell]]:
         training = {key: value for key, value in changes.items() if key == "averaging"}
         own = {key: value for key, value in changes.items() if key not in training}
         cells = plan.cells("reelmix", **own)
+        if training == {"averaging": plan.chosen["reelmix"].training.averaging}:
+            continue  # there is no such part here
         if training:
             cells = [replace(cell, training=cell.training.model_copy(update=training)) for cell in cells]
         found[part] = cells

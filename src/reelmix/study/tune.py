@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from reelmix.extras import optional
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
+from reelmix.settings import usual_values
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
 from reelmix.study.workers import Report, work_through
 from reelmix.training.checkpoint import Epoch, TrainingState
@@ -167,6 +168,7 @@ class Search:
         self.optuna = optional("optuna")
         self.optuna.logging.set_verbosity(self.optuna.logging.WARNING)
         self.states = self.optuna.trial.TrialState
+        self.usual: dict[str, dict[str, Any]] = {}
         self.studies: dict[str, Any] = {}
         self.running: dict[tuple[str, int], Any] = {}
         self.lock = threading.Lock()
@@ -202,6 +204,7 @@ class Search:
         backend = self.optuna.storages.journal.JournalFileBackend(str(self.folder / JOURNAL))
         storage = self.optuna.storages.JournalStorage(backend)
         for model in models:
+            self.usual[model] = self._usual(model, trying.split.dataset.per_user)
             self.studies[model] = self._study(model, trying, storage)
 
         def done(task: Try, epochs: list[Epoch]) -> None:
@@ -225,6 +228,11 @@ class Search:
             Trial(trial.number, **trial.user_attrs["trial"])
             for trial in sorted(finished, key=lambda trial: trial.number)
         ]
+
+    def _usual(self, model: str, per_user: float) -> dict[str, Any]:
+        """What a model has on such data where nobody says otherwise; the space may lack some of it."""
+        values = usual_values(model, (MODELS | FLOORS)[model].Config, per_user)
+        return {key: value for key, value in values.items() if key not in self.training.model_fields_set}
 
     def _study(self, model: str, trying: Trying, storage: Any) -> Any:
         study = self.optuna.create_study(
@@ -252,7 +260,7 @@ class Search:
                 )
         if "conditions" not in study.user_attrs:
             study.set_user_attr("conditions", conditions)
-            for settings in _first(model):
+            for settings in _first(model, self.usual[model]):
                 study.enqueue_trial(settings)
         for trial in study.get_trials(deepcopy=False, states=(self.states.RUNNING,)):
             study.tell(trial.number, state=self.states.FAIL)  # it was cut off: the same again
@@ -276,10 +284,9 @@ class Search:
                     study.sampler = self.optuna.samplers.TPESampler(seed=int(seed.generate_state(1)[0]))
                     trial = study.ask(distributions)
                 self.running[model, trial.number] = trial
-                settings = dict(trial.params)
-                defaults = (MODELS | FLOORS)[model].Config.training_defaults
+                settings = {**self.usual[model], **trial.params}
                 ours = {key: value for key, value in settings.items() if key in OF_TRAINING}
-                training = self.training.suited(defaults).model_copy(update=ours)
+                training = self.training.model_copy(update=ours)
                 yield Try(model, trial.number, settings, training, self.rng)
 
     def _distribution(self, space: Range | tuple[Any, ...]) -> Any:
@@ -347,9 +354,8 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     return max(trials, key=lambda trial: (not trial.pruned, trial.metric, -trial.number))
 
 
-def _first(model: str) -> list[dict[str, Any]]:
-    """The settings that are tried first: the published ones, and our defaults for the others of the space."""
-    config = (MODELS | FLOORS)[model].Config
-    fields = config.model_fields | TrainingConfig.model_fields
-    defaults = {name: config.training_defaults.get(name, fields[name].default) for name in SPACES[model]}
+def _first(model: str, usual: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The settings that are tried first: the published ones, and the usual ones for others of the space."""
+    fields = (MODELS | FLOORS)[model].Config.model_fields | TrainingConfig.model_fields
+    defaults = {name: usual.get(name, fields[name].default) for name in SPACES[model]}
     return [{**defaults, **settings} for settings in KNOWN_GOOD.get(model, (defaults,))]
