@@ -127,7 +127,7 @@ def drawn(cell: Cell, split: Split) -> Outcome:
     metrics = {"validation": {key: value + 0.1 for key, value in test.items()}, "test": test}
     if cell.protocol in ("cold_items", "cold_users"):
         metrics["cold"] = {key: 2 * value for key, value in test.items()}
-        metrics["overlap"] = {"overlap@20": level} if cell.model == "dualgnn" else {}
+        metrics["overlap"] = {"overlap@20": level} if cell.model in ("dualgnn", "reelmix") else {}
     return Outcome(
         metrics=metrics,
         users=users,

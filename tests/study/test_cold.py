@@ -22,7 +22,11 @@ from reelmix.training.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
 MEASURED = EvaluationConfig(at=(3, 10), metrics=("recall", "ndcg"))
-SETTINGS = {"dualgnn": {"embedding_size": 6, "neighbours": 5}, "lightgcn": {"embedding_size": 6, "layers": 2}}
+SETTINGS = {
+    "dualgnn": {"embedding_size": 6, "neighbours": 5},
+    "lightgcn": {"embedding_size": 6, "layers": 2},
+    "reelmix": {"embedding_size": 6, "lookalikes": 3},
+}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,8 @@ def test_new_items_ranked_again_by_hand(split, model):
     elif model == "popularity":
         scorer = WithUnknown(Popularity().build(warm), n_items - n_warm, one.rng)
     else:
-        run = fit(MODELS[model](**one.settings), warm, training=TRAINING, evaluation=MEASURED, rng=one.rng)
+        trained = {"training": TRAINING, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
+        run = fit(MODELS[model](**one.settings), warm, **trained)
         if model == "dualgnn":
             more = with_items(run, NewItems.of_dataset(split.dataset, run))
             assert more.items.ids.to_list() == split.dataset.items.take(np.array(order))
@@ -154,7 +159,7 @@ def test_held_out_users_can_be_asked_and_judged(split):
     assert set(np.flatnonzero(held)) <= able
 
 
-@pytest.mark.parametrize("model", ["dualgnn", "lightgcn", "ease"])
+@pytest.mark.parametrize("model", ["dualgnn", "reelmix", "lightgcn", "ease"])
 def test_new_users_are_ranked_from_their_history_alone(split, model):
     one = cold_of(model)
     held = hold_out_users(split, one.share, one.rng)
@@ -171,7 +176,8 @@ def test_new_users_are_ranked_from_their_history_alone(split, model):
     if model == "ease":
         weights = module.FLOORS["ease"]().build(warm).weights
     else:
-        run = fit(MODELS[model](**one.settings), warm, training=TRAINING, evaluation=MEASURED, rng=one.rng)
+        trained = {"training": TRAINING, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
+        run = fit(MODELS[model](**one.settings), warm, **trained)
     for user in np.flatnonzero(held):
         history = watched_by(split, user, "train")
         seen = history | watched_by(split, user, "validation")
@@ -187,6 +193,8 @@ def test_new_users_are_ranked_from_their_history_alone(split, model):
         found.append(len(relevant.intersection(best)) / len(relevant))
     assert outcome.metrics["test"]["recall@10"] == pytest.approx(np.mean(found), abs=1e-6)
     assert bool(outcome.metrics["overlap"]) == (model != "ease")
+    if model == "reelmix":  # it knows nothing of a user but what they watched
+        assert outcome.metrics["overlap"]["overlap@10"] == 1.0
 
 
 def test_overlap_is_whole_where_training_knows_nothing_more(split):

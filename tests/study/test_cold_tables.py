@@ -22,7 +22,7 @@ ITEMS = {
 }  # fmt: skip
 USERS = {
     "random": "Random", "popularity": "Popularity", "ease": "EASE", "gfcf": "GF-CF", "lightgcn": "LightGCN",
-    "dualgnn": "DualGNN",
+    "dualgnn": "DualGNN", "reelmix": "Reelmix",
 }  # fmt: skip
 
 
@@ -154,24 +154,26 @@ def test_new_users(study):
                     for one, (_, part) in zip(expected, pairs, strict=True)
                 ],
             )
-        if model == "dualgnn":
+        if model in ("dualgnn", "reelmix"):
             check(overlap, values(outcomes, "overlap", "overlap@20"))
         else:
             assert overlap is None
 
 
 def test_what_is_said_of_new_users(study):
-    outcomes = cold(study, "dualgnn", "cold_users")
-    pairs = list(zip(retrained(study, "dualgnn"), outcomes, strict=True))
-    first = np.array([value for _, part in pairs for value in part.per_user["recall@20"]])
-    second = np.array([value for whole, part in pairs for value in same_users(whole, part)])
-    interval = paired_bootstrap(first, second, rng=0)
-    (sentence,) = study.text("cold_users")
-    assert sentence == (
-        "DualGNN for users whom training has not seen, less the same after training with them: Recall@20 "
-        f"{(first - second).mean():+.4f} (95 % interval over users {interval.low:+.4f} to "
-        f"{interval.high:+.4f})."
-    )
+    expected = []
+    for model in ("dualgnn", "reelmix"):
+        outcomes = cold(study, model, "cold_users")
+        pairs = list(zip(retrained(study, model), outcomes, strict=True))
+        first = np.array([value for _, part in pairs for value in part.per_user["recall@20"]])
+        second = np.array([value for whole, part in pairs for value in same_users(whole, part)])
+        interval = paired_bootstrap(first, second, rng=0)
+        expected.append(
+            f"{USERS[model]} for users whom training has not seen, less the same after training with them: "
+            f"Recall@20 {(first - second).mean():+.4f} (95 % interval over users {interval.low:+.4f} to "
+            f"{interval.high:+.4f})."
+        )
+    assert list(study.text("cold_users")) == expected
     assert re.search(
         r"20% of the users, other ones for each seed, are held out", study.table("cold_users").notes[0]
     )
@@ -186,7 +188,7 @@ def test_of_nothing_nothing_is_kept(plan):
 
     rows = imagined(plan, nothing, ("cold_users",)).table("cold_users").rows
     assert [row.cells[5] for row in rows] == [None] * len(USERS)
-    assert [row.cells[4] and row.cells[4].mean for row in rows] == [None, *[0.0] * 5]
+    assert [row.cells[4] and row.cells[4].mean for row in rows] == [None, *[0.0] * 6]
 
 
 # Cells

@@ -101,7 +101,7 @@ def test_settings_that_cannot_be(tmp_path, refusal):
         "embedding_size, loss, missing, modality_dropout, reg, temperature."
     )
     file.write_text("[model")
-    assert refusal(StorageError, choose, tmp_path, TRAINING).startswith(
+    assert refusal(StorageError, choose, tmp_path, TRAINING, 6).startswith(
         f"{file}: expected valid TOML, found "
     )
 

@@ -10,7 +10,7 @@ from reelmix.recommender.item_content import VECTORS
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.cold import ColdProtocol
 from reelmix.study.paper_tables import seeds_note
-from reelmix.study.plan import EVERY_NAME, NAMES, Exhibit, Found, Plan, written
+from reelmix.study.plan import EVERY_NAME, Exhibit, Found, Plan, written
 from reelmix.study.report import Section
 from reelmix.study.statistics import Estimate, paired_bootstrap
 from reelmix.study.table import Column, Row, Table
@@ -19,7 +19,7 @@ SHARE = 0.2
 """Of the items, or of the users, held out."""
 
 ITEM_MODELS = ("popularity", "lightgcn", "vbpr", "mmgcn", "dualgnn", "reelmix")
-USER_MODELS = ("popularity", "ease", "gfcf", "lightgcn", "dualgnn")
+USER_MODELS = ("popularity", "ease", "gfcf", "lightgcn", "dualgnn", "reelmix")
 SHOWN = ("recall@10", "recall@20", "ndcg@20")
 
 
@@ -120,13 +120,13 @@ def _users(plan: Plan, found: Found) -> Section:
                 )
             )
         )
-        if again is not None and name == "dualgnn":
+        if again is not None and name in ("dualgnn", "reelmix"):
             first = np.concatenate([one.per_user["recall@20"] for one in ours])
             second = np.concatenate([one["recall@20"] for one in again])
             interval = paired_bootstrap(first, second, rng=0)
             text.append(
-                f"DualGNN for users whom training has not seen, less the same after training with them: "
-                f"Recall@20 {interval.difference:+.4f} (95 % interval over users {interval.low:+.4f} to "
+                f"{_name(name)} for users whom training has not seen, less the same after training with "
+                f"them: Recall@20 {interval.difference:+.4f} (95 % interval over users {interval.low:+.4f} to "
                 f"{interval.high:+.4f})."
             )
     table = Table(
@@ -173,7 +173,7 @@ COLD_TABLES: dict[str, Exhibit] = {
         lambda plan: [
             cell
             for name in _asked(plan, USER_MODELS)
-            for cell in (*_cold(plan, name, "cold_users"), *(plan.cells(name) if name in NAMES else []))
+            for cell in (*_cold(plan, name, "cold_users"), *(plan.cells(name) if name in EVERY_NAME else []))
         ],
         _users,
     ),
