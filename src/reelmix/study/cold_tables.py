@@ -124,10 +124,10 @@ def _users(plan: Plan, found: Found) -> Section:
             first = np.concatenate([one.per_user["recall@20"] for one in ours])
             second = np.concatenate([one["recall@20"] for one in again])
             interval = paired_bootstrap(first, second, rng=0)
+            low, high = f"{interval.low:+.4f}", f"{interval.high:+.4f}"
             text.append(
                 f"{_name(name)} for users whom training has not seen, less the same after training with "
-                f"them: Recall@20 {interval.difference:+.4f} (95 % interval over users {interval.low:+.4f} to "
-                f"{interval.high:+.4f})."
+                f"them: Recall@20 {interval.difference:+.4f} (95 % interval over users {low} to {high})."
             )
     table = Table(
         "cold_users",
