@@ -106,11 +106,13 @@ def test_without_each_part(study):
         assert len(outcomes) == 3
         assert row.cells[1].mean == pytest.approx(mean(on(outcomes, "recall@20", "validation")))
         assert row.cells[4].mean == pytest.approx(mean(on(outcomes, "recall@20")))
-        if not changes:
-            assert row.cells[2] is row.cells[6] is None
-            continue
-        for place, stage in ((2, "validation"), (6, "test")):
-            pairs = zip(on(whole, "recall@20", stage), on(outcomes, "recall@20", stage), strict=True)
+        assert row.cells[5].mean == pytest.approx(mean(on(outcomes, "ndcg@20")))
+        lost = [(2, "recall@20", "validation"), (3, "ndcg@20", "validation")]
+        for place, metric, stage in [*lost, (6, "recall@20", "test"), (7, "ndcg@20", "test")]:
+            if not changes:
+                assert row.cells[place] is None
+                continue
+            pairs = zip(on(whole, metric, stage), on(outcomes, metric, stage), strict=True)
             assert row.cells[place].mean == pytest.approx(mean(100 * (1 - b / a) for a, b in pairs))
 
 

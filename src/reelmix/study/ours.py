@@ -144,37 +144,36 @@ def _ablation(plan: Plan, found: Found) -> Section:
     plan = plan.sweep()
     outcomes = {part: found(cells) for part, cells in _without(plan).items()}
     whole = outcomes["nothing"]
-    shown = ("recall@10", "recall@20", "ndcg@20")
-    rows = [
-        Row(
-            (
-                part,
-                estimate(ours, "recall@20", stage="validation"),
-                None if ours is whole else _lost(whole, ours, "validation"),
-                *(estimate(ours, metric) for metric in shown),
-                None if ours is whole else _lost(whole, ours, "test"),
-            )
-        )
-        for part, ours in outcomes.items()
-    ]
+    shown = ("recall@20", "ndcg@20")
+    rows = []
+    for part, ours in outcomes.items():
+        cells: list[Any] = [part, estimate(ours, "recall@20", stage="validation")]
+        for stage in ("validation", "test"):
+            if stage == "test":
+                cells += [estimate(ours, metric) for metric in shown]
+            cells += [
+                None if ours is whole else decrease(whole, ours, metric=metric, stage=stage)
+                for metric in shown
+            ]
+        rows.append(Row(tuple(cells)))
+    lost = {
+        stage: [Column(f"{written(metric)} lost, %, {stage}", 1, "number") for metric in shown]
+        for stage in ("validation", "test")
+    }
     table = Table(
         "ablation",
         "Reelmix without each of its parts",
         (
             Column("Without"),
             Column("Recall@20, validation", 4, "number"),
-            Column("Lost of it in percent", 1, "number"),
-            *(Column(written(metric), 4, "number") for metric in shown),
-            Column("Lost of Recall@20 in percent", 1, "number"),
+            *lost["validation"],
+            *(Column(f"{written(metric)}, test", 4, "number") for metric in shown),
+            *lost["test"],
         ),
         tuple(rows),
         (*_notes(plan), "What is lost is taken seed by seed; below zero, it ranks better without."),
     )
     return Section("ablation", "What each part is worth", (), (table,))
-
-
-def _lost(whole: Sequence[Outcome], less: Sequence[Outcome], stage: str) -> Any:
-    return decrease(whole, less, metric="recall@20", stage=stage)
 
 
 def _losing(plan: Plan) -> dict[tuple[str, str], tuple[list[Cell], list[Cell]]]:
