@@ -49,6 +49,32 @@ class Settings(BaseModel):
             ) from None
 
 
+STEPS = 16
+"""Steps that an epoch has with a preset that goes by size, as far as the smallest batch allows. Data of five
+and ten interactions a person gained 15 and 6 % of Recall@20 (MovieLens-100k) and 4 % (the sample, of four)
+by batches of 512 in place of 4,096, on validation."""
+
+SMALLEST_BATCH = 256
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """What presets depend on.
+
+    Attributes:
+        users: in the data.
+        interactions: of all of them, in every part.
+    """
+
+    users: int
+    interactions: int
+
+    @property
+    def per_user(self) -> float:
+        """Interactions a user, on average."""
+        return self.interactions / max(self.users, 1)
+
+
 @dataclass(frozen=True)
 class Preset:
     """Settings for one kind of data, each with its reason.
@@ -77,30 +103,33 @@ class ModelSettings(Settings):
     """Settings of the training loop that are other numbers for this model where nobody says otherwise."""
 
 
-def preset_by_size(config: type[ModelSettings], per_user: float) -> str | None:
-    """The preset that ``auto`` is for data with so many interactions a user; None if none goes by size."""
+def preset_by_size(config: type[ModelSettings], size: DataSize) -> str | None:
+    """The preset that ``auto`` is for data of this size; None if none goes by size."""
     bounds = {preset.up_to: name for name, preset in config.presets.items() if preset.up_to is not None}
     if not bounds:
         return None
-    return bounds[min((bound for bound in bounds if bound >= per_user), default=max(bounds))]
+    return bounds[min((bound for bound in bounds if bound >= size.per_user), default=max(bounds))]
 
 
-def preset_values(model: str, config: type[ModelSettings], name: str, per_user: float) -> dict[str, Any]:
+def preset_values(model: str, config: type[ModelSettings], name: str, size: DataSize) -> dict[str, Any]:
     """The settings of a preset.
+
+    Batches of those that go by size are halved until an epoch has about :data:`STEPS` steps, or a batch
+    :data:`SMALLEST_BATCH` triples: with fewer steps, training stops before it has learned from small data.
 
     Args:
         model: name of the model, for messages.
         config: its settings class.
         name: of the preset, or ``auto``.
-        per_user: interactions a user in the data, on average.
+        size: of the data.
 
     Raises:
         ConfigError: there is no such preset, or ``auto`` has none to choose from.
     """
-    by_size = preset_by_size(config, per_user)
-    chosen = by_size if name == "auto" else name
+    auto = preset_by_size(config, size)
+    chosen = auto if name == "auto" else name
     if chosen is None or chosen not in config.presets:
-        valid = [*config.presets, *(["auto"] if by_size else [])]
+        valid = [*config.presets, *(["auto"] if auto else [])]
         raise ConfigError(
             expected=f"a preset of {model}" if valid else f"no preset, since {model} has none",
             found=repr(name),
@@ -109,16 +138,19 @@ def preset_values(model: str, config: type[ModelSettings], name: str, per_user: 
             if valid
             else f"Leave --preset out, or search: reelmix tune --models {model}.",
         )
-    return {key: value for key, (value, _) in config.presets[chosen].values.items()}
+    values = {key: value for key, (value, _) in config.presets[chosen].values.items()}
+    by_size = config.presets[chosen].up_to is not None
+    while by_size and values.get("batch_size", 0) > max(SMALLEST_BATCH, size.interactions / STEPS):
+        values["batch_size"] //= 2
+    return values
 
 
-def usual_values(model: str, config: type[ModelSettings], per_user: float) -> dict[str, Any]:
+def usual_values(model: str, config: type[ModelSettings], size: DataSize) -> dict[str, Any]:
     """What a model has in place of its fields' and the training loop's defaults where nobody says otherwise.
 
-    That is, its own defaults of the training loop, and its default preset for data with so many interactions
-    a user.
+    That is, its own defaults of the training loop, and its default preset for data of this size.
     """
-    preset = preset_values(model, config, config.default_preset, per_user) if config.default_preset else {}
+    preset = preset_values(model, config, config.default_preset, size) if config.default_preset else {}
     return {**config.training_defaults, **preset}
 
 

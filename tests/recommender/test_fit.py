@@ -7,6 +7,7 @@ from reelmix.data import Dataset
 from reelmix.errors import ConfigError
 from reelmix.models import MODELS
 from reelmix.recommender.experiment import Experiment
+from reelmix.settings import DataSize
 
 CONFIGS = {name: model.Config for name, model in MODELS.items()}
 
@@ -18,7 +19,7 @@ def split():
 
 @pytest.fixture(params=[6.0, 60.0])
 def per_user(request, monkeypatch):
-    monkeypatch.setattr(Dataset, "per_user", request.param)
+    monkeypatch.setattr(Dataset, "size", DataSize(100_000, round(100_000 * request.param)))
     return request.param
 
 
@@ -31,7 +32,7 @@ def test_the_same_as_on_the_command_line(split, per_user, model):
     run = rm.fit(MODELS[model](), split, epochs=1)
     preset = CONFIGS[model].default_preset
     flags = {"epochs": 1}
-    expected = Experiment.read(CONFIGS, model=model, flags=flags, preset=preset, per_user=per_user)
+    expected = Experiment.read(CONFIGS, model=model, flags=flags, preset=preset, size=split.dataset.size)
     assert of(run, "model", "training") == {
         "name": model,
         **expected.settings.model_dump(mode="json"),

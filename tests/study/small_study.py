@@ -10,6 +10,7 @@ import numpy as np
 from reelmix.data import Split
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import FLOORS, MODELS
+from reelmix.settings import DataSize
 from reelmix.study import paper_figures
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.ours import OURS
@@ -20,6 +21,9 @@ from reelmix.training.config import TrainingConfig
 
 EVERY = EXHIBITS | BEYOND | OURS
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
+SHORT, LONG = DataSize(100_000, 600_000), DataSize(100_000, 5_000_000)
+"""Of data with short histories, and with long ones."""
+
 TUNED = {
     "dualgnn": "embedding_size = 6\nneighbours = 10\n[training]\nlearning_rate = 0.004\n",
     "lightgcn": "embedding_size = 6\nlayers = 2\n[training]\nlearning_rate = 0.02\n",

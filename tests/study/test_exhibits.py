@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import silhouette_score
-from small_study import TRAINING, drawn, imagined, measured, write_tuned
+from small_study import SHORT, TRAINING, drawn, imagined, measured, write_tuned
 
 from one_process import one_after_the_other
 from reelmix.data import Dataset
@@ -34,7 +34,7 @@ MODALITIES = ("visual", "acoustic", "textual")
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=6), (0, 1))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, SHORT), (0, 1))
 
 
 @pytest.fixture(scope="module")

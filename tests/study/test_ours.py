@@ -6,7 +6,7 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 from scipy import stats
-from small_study import TRAINING, drawn, imagined, measured, write_tuned
+from small_study import LONG, SHORT, TRAINING, drawn, imagined, measured, write_tuned
 
 from one_process import one_after_the_other
 from reelmix.data import Dataset
@@ -20,7 +20,7 @@ NAMES = tuple(OURS)
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=50), (0, 1, 2))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, LONG), (0, 1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_without_each_part(study):
 
 
 def test_weights_that_are_not_averaged_are_no_part(plan):
-    plan = replace(plan, chosen=choose(None, TRAINING, per_user=6))
+    plan = replace(plan, chosen=choose(None, TRAINING, SHORT))
     table = imagined(plan, drawn, ("ablation",)).table("ablation")
     assert [row.cells[0] for row in table.rows] == ["nothing", *(p for p in PARTS if p != "averaged weights")]
 

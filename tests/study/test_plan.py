@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_study import TRAINING, drawn, write_tuned
+from small_study import LONG, SHORT, TRAINING, drawn, write_tuned
 
 from reelmix.data import Dataset
 from reelmix.errors import ConfigError, RunError, StorageError
@@ -34,7 +34,7 @@ def split(data):
 
 @pytest.fixture
 def plan(split):
-    return Plan(split, choose(None, TRAINING, per_user=6), (0, 1, 2))
+    return Plan(split, choose(None, TRAINING, SHORT), (0, 1, 2))
 
 
 def test_every_model_has_a_name():
@@ -47,7 +47,7 @@ def test_every_model_has_a_name():
 
 
 def test_without_a_search_all_are_defaults():
-    chosen = choose(None, TRAINING, per_user=6)
+    chosen = choose(None, TRAINING, SHORT)
     assert {name: chosen[name] for name in NAMES} == {n: Chosen({}, TRAINING, tuned=False) for n in NAMES}
     given = TRAINING.model_dump(include=TRAINING.model_fields_set)
     ours = {**Reelmix.Config.training_defaults, **given}  # its own defaults, for what the study does not say
@@ -56,17 +56,17 @@ def test_without_a_search_all_are_defaults():
 
 def test_without_a_search_reelmix_has_the_preset_of_its_data():
     preset = {key: value for key, (value, _) in Reelmix.Config.presets["long_histories"].values.items()}
-    chosen = choose(None, TRAINING, per_user=50)["reelmix"]
+    chosen = choose(None, TRAINING, LONG)["reelmix"]
     assert chosen.settings == {"embedding_size": 128, "dropout": 0.1}  # what differs from its defaults
     given = TRAINING.model_dump(include=TRAINING.model_fields_set)
     loop = {key: value for key, value in preset.items() if key in TrainingConfig.model_fields}
     assert chosen.training == TrainingConfig(**{**loop, **given})
     assert (chosen.training.averaging, chosen.tuned) == (0.99, False)
-    assert choose(None, TRAINING, per_user=50)["dualgnn"] == choose(None, TRAINING, per_user=6)["dualgnn"]
+    assert choose(None, TRAINING, LONG)["dualgnn"] == choose(None, TRAINING, SHORT)["dualgnn"]
 
 
 def test_what_a_search_found_is_used_with_the_training_of_the_study(tmp_path):
-    chosen = choose(write_tuned(tmp_path / "tuned"), TRAINING, per_user=6)
+    chosen = choose(write_tuned(tmp_path / "tuned"), TRAINING, SHORT)
     assert chosen["dualgnn"] == Chosen(
         {"embedding_size": 6, "neighbours": 10},
         TRAINING.model_copy(update={"learning_rate": 0.004}),
@@ -78,7 +78,7 @@ def test_what_a_search_found_is_used_with_the_training_of_the_study(tmp_path):
 
 def test_what_a_search_found_to_be_the_default_is_written_as_one(tmp_path):
     (tmp_path / "dualgnn.toml").write_text('[model]\nname = "dualgnn"\nlayers = 2\nreg = 0.1\n')
-    assert choose(tmp_path, TRAINING, per_user=6)["dualgnn"] == Chosen({}, TRAINING, tuned=True)
+    assert choose(tmp_path, TRAINING, SHORT)["dualgnn"] == Chosen({}, TRAINING, tuned=True)
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -87,7 +87,7 @@ def test_a_folder_without_settings(tmp_path, exists, refusal):
     if exists:
         folder.mkdir()
         (folder / "trials.journal").touch()
-    assert refusal(RunError, choose, folder, TRAINING, 6) == (
+    assert refusal(RunError, choose, folder, TRAINING, SHORT) == (
         f"{folder}: expected settings such as dualgnn.toml, found none. Give the folder that reelmix tune "
         "wrote, after it has finished a model."
     )
@@ -96,12 +96,12 @@ def test_a_folder_without_settings(tmp_path, exists, refusal):
 def test_settings_that_cannot_be(tmp_path, refusal):
     file = tmp_path / "vbpr.toml"
     file.write_text('[model]\nname = "vbpr"\nlayers = 2\n')
-    assert refusal(ConfigError, choose, tmp_path, TRAINING, 6) == (
+    assert refusal(ConfigError, choose, tmp_path, TRAINING, SHORT) == (
         f"{file}, model: expected a known setting, found 'layers'. Valid names: candidates, "
         "embedding_size, loss, missing, modality_dropout, reg, temperature."
     )
     file.write_text("[model")
-    assert refusal(StorageError, choose, tmp_path, TRAINING, 6).startswith(
+    assert refusal(StorageError, choose, tmp_path, TRAINING, SHORT).startswith(
         f"{file}: expected valid TOML, found "
     )
 

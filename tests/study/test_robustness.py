@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 import numpy as np
 import pytest
-from small_study import TRAINING, drawn, imagined, write_tuned
+from small_study import SHORT, TRAINING, drawn, imagined, write_tuned
 
 from reelmix.data import Dataset
 from reelmix.models import MODELS as MODELS_BY_NAME
@@ -31,7 +31,7 @@ NAMES = tuple(ROBUSTNESS)
 @pytest.fixture(scope="module")
 def plan(data, tmp_path_factory):
     tuned = write_tuned(tmp_path_factory.mktemp("search") / "tuned")
-    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, per_user=6), (0, 1, 2))
+    return Plan(Dataset.read(data).split(), choose(tuned, TRAINING, SHORT), (0, 1, 2))
 
 
 @pytest.fixture(scope="module")

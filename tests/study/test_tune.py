@@ -22,7 +22,7 @@ from reelmix.errors import ConfigError, RunError
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment
 from reelmix.recommender.fit import fit
-from reelmix.settings import read_toml
+from reelmix.settings import DataSize, read_toml
 from reelmix.study import tune
 from reelmix.study.plan import choose
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
@@ -182,7 +182,7 @@ def test_a_trial_trains_with_its_settings_and_its_learning_rate(data, tmp_path, 
 
 
 def test_reelmix_starts_from_the_preset_of_its_data(data, tmp_path, in_this_process, monkeypatch):
-    monkeypatch.setattr(Dataset, "per_user", 50.0)
+    monkeypatch.setattr(Dataset, "size", DataSize(100_000, 5_000_000))
     seen = []
 
     class Watched(Imagined):
@@ -292,7 +292,7 @@ def test_the_test_part_is_never_read(data, tmp_path, monkeypatch):
 
 def test_the_metric_of_a_trial_is_that_of_a_run_with_its_settings(data, tmp_path, in_this_process):
     found = searched(tmp_path, data, ("lightgcn",), trials=3, rng=0)
-    chosen = choose(tmp_path, TRAINING, per_user=6)["lightgcn"]
+    chosen = choose(tmp_path, TRAINING, DataSize(10, 60))["lightgcn"]
     best = best_of(found["lightgcn"])
     run = fit(MODELS["lightgcn"](**chosen.settings), Dataset.read(data).split(), training=chosen.training)
     assert run.metrics["validation"]["recall@20"] == best.metric

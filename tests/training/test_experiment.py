@@ -9,7 +9,7 @@ from reelmix.errors import ConfigError, StorageError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.settings import ModelSettings, Preset
+from reelmix.settings import DataSize, ModelSettings, Preset
 from reelmix.training.config import TrainingConfig
 
 
@@ -244,7 +244,7 @@ SIZED = {"sized": SizedConfig, "plain": PlainConfig}
     ],
 )
 def test_a_preset_sets_model_and_training(preset, per_user, expected):
-    found = Experiment.read(SIZED, preset=preset, per_user=per_user)
+    found = Experiment.read(SIZED, preset=preset, size=DataSize(1_000, round(1_000 * per_user)))
     settings = found.settings
     assert (settings.embedding_size, found.training.learning_rate, settings.colour) == expected
 
@@ -280,5 +280,20 @@ def test_presets_are_settings_and_have_reasons(model):
 
 def test_what_reelmix_has_without_a_preset_suits_short_histories():
     configs = {"reelmix": MODELS["reelmix"].Config}
-    assert Experiment.read(configs) == Experiment.read(configs, preset="auto", per_user=6)
-    assert Experiment.read(configs) != Experiment.read(configs, preset="auto", per_user=60)
+    few, many = DataSize(100_000, 600_000), DataSize(100_000, 6_000_000)
+    assert Experiment.read(configs) == Experiment.read(configs, preset="auto", size=few)
+    assert Experiment.read(configs) != Experiment.read(configs, preset="auto", size=many)
+
+
+@pytest.mark.parametrize(
+    ("interactions", "batch"), [(10**6, 4096), (65_536, 4096), (65_535, 2048), (9_000, 512), (500, 256)]
+)
+def test_small_data_have_small_batches_with_a_preset_by_size(interactions, batch):
+    size = DataSize(interactions // 6, interactions)
+    configs = {name: MODELS[name].Config for name in ("reelmix", "dualgnn")}
+    for preset in ("auto", "short_histories"):
+        assert Experiment.read(configs, preset=preset, size=size).training.batch_size == batch
+    assert Experiment.read(configs, size=size).training.batch_size == 4096
+    papers = dict(configs["dualgnn"].presets["paper"].values)["batch_size"][0]
+    read = Experiment.read(configs, model="dualgnn", preset="paper", size=size)
+    assert read.training.batch_size == papers  # a comparison with the paper keeps the paper's

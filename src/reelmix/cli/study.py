@@ -124,7 +124,7 @@ def command(
     given = measuring.split()
     plan = Plan(
         given,
-        choose(tuned, training, given.dataset.per_user),
+        choose(tuned, training, given.dataset.size),
         tuple(range(seeds)),
         sweep_seeds,
         _chosen("models", "a multimodal model", models, (*MULTIMODAL, "reelmix")),

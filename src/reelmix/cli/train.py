@@ -106,10 +106,13 @@ def command(
     read = partial(Experiment.read, MODEL_CONFIGS, file=config, model=model, flags=settings, preset=preset)
     read()  # what cannot be is refused before the data are read
     dataset = Dataset.read(data)
-    experiment = read(per_user=dataset.per_user)
+    experiment = read(size=dataset.size)
     if preset == "auto":
-        found = preset_by_size(MODEL_CONFIGS[experiment.model], dataset.per_user)
-        say(f"preset: {found}, for {dataset.per_user:.3g} interactions a user; others: --preset")
+        found = preset_by_size(MODEL_CONFIGS[experiment.model], dataset.size)
+        batch = f"in batches of {experiment.training.batch_size:,}"
+        say(
+            f"preset: {found}, for {dataset.size.per_user:.3g} interactions a user, {batch}; others: --preset"
+        )
     if modalities is not None:
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)

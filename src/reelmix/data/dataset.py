@@ -17,6 +17,7 @@ from reelmix.data.interactions import Interactions
 from reelmix.data.vocabulary import Vocabulary
 from reelmix.errors import DataError, nearest
 from reelmix.files import digest
+from reelmix.settings import DataSize
 
 if TYPE_CHECKING:
     from reelmix.data.split import Split, SplitMethod
@@ -93,9 +94,9 @@ class Dataset:
         return len(self.items)
 
     @property
-    def per_user(self) -> float:
-        """Interactions a user, on average."""
-        return len(self.interactions) / self.n_users
+    def size(self) -> DataSize:
+        """By which presets are chosen."""
+        return DataSize(self.n_users, len(self.interactions))
 
     @property
     def modalities(self) -> tuple[str, ...]:

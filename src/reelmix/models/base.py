@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reelmix.data import Split
 from reelmix.models.columns import Columns, columns_mix
-from reelmix.settings import ModelSettings, Settings, preset_values
+from reelmix.settings import DataSize, ModelSettings, Settings, preset_values
 
 
 class Batch(NamedTuple):
@@ -90,19 +90,19 @@ class Configured:
         given = config.model_dump(exclude_unset=True) if config else {}
         self.config = self.Config.read({**given, **settings}, where=type(self).name)
 
-    def take_preset(self, preset: str, per_user: float) -> dict[str, Any]:
+    def take_preset(self, preset: str, size: DataSize) -> dict[str, Any]:
         """Takes a preset's settings where nobody gave others, and returns those of the training loop.
 
         Args:
             preset: its name, ``auto`` or ``none``.
-            per_user: interactions a user in the data, on average, by which ``auto`` chooses.
+            size: of the data, by which ``auto`` chooses.
 
         Raises:
             ConfigError: the model has no such preset.
         """
         if preset == "none":
             return {}
-        values = preset_values(self.name, self.Config, preset, per_user)
+        values = preset_values(self.name, self.Config, preset, size)
         own = {key: value for key, value in values.items() if key in self.Config.model_fields}
         given = self.config.model_dump(exclude_unset=True)
         self.config = self.Config.read({**own, **given}, where=self.name)

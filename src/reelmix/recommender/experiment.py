@@ -13,8 +13,11 @@ from pydantic import Field
 from reelmix.data.split import SplitMethod
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
-from reelmix.settings import ModelSettings, Settings, preset_values, read_toml
+from reelmix.settings import DataSize, ModelSettings, Settings, preset_values, read_toml
 from reelmix.training.config import TrainingConfig
+
+TYPICAL = DataSize(users=10**6, interactions=10**7)
+"""What is assumed of data that are not known yet."""
 
 SECTIONS = ("run", "model", "training", "evaluation")
 
@@ -57,7 +60,7 @@ class Experiment:
         model: str | None = None,
         flags: Mapping[str, Any] | None = None,
         preset: str | None = None,
-        per_user: float = 0.0,
+        size: DataSize = TYPICAL,
     ) -> Experiment:
         """Settings from a TOML file (tables ``run``, ``model``, ``training``, ``evaluation``), then flags.
 
@@ -67,7 +70,7 @@ class Experiment:
             model: name of the model; it goes before ``name`` in the file's table ``model``.
             flags: settings by their plain names, whatever table they belong to; they go before the file.
             preset: name of one of the model's presets, or auto; the file and the flags go before it.
-            per_user: interactions a user in the data, by which auto chooses.
+            size: of the data, by which auto chooses.
 
         Raises:
             StorageError: the file cannot be read or is not TOML.
@@ -105,7 +108,7 @@ class Experiment:
         }
         chosen = {section: dict(tables.get(section, {})) for section in classes} | {"model": own}
         chosen["training"] = {**configs[name].training_defaults, **chosen["training"]}
-        given = preset_values(name, configs[name], preset, per_user) if preset else {}
+        given = preset_values(name, configs[name], preset, size) if preset else {}
         for key, value in given.items():
             section = "model" if key in configs[name].model_fields else "training"
             chosen[section] = {**chosen[section], key: tables.get(section, {}).get(key, value)}

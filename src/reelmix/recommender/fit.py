@@ -76,7 +76,7 @@ def fit(
             too little memory.
     """
     chosen = preset or model.config.default_preset or "none"
-    usual = {**model.config.training_defaults, **model.take_preset(chosen, split.dataset.per_user)}
+    usual = {**model.config.training_defaults, **model.take_preset(chosen, split.dataset.size)}
     given = {**(training.model_dump(exclude_unset=True) if training else {}), **settings}
     training = TrainingConfig.read({**usual, **given}, where="fit")
     if check_memory:

@@ -15,7 +15,7 @@ from reelmix.data import Split
 from reelmix.errors import RunError
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment
-from reelmix.settings import usual_values
+from reelmix.settings import DataSize, usual_values
 from reelmix.study.cells import Cell, Outcome
 from reelmix.study.report import Section
 from reelmix.study.statistics import Estimate, paired_bootstrap
@@ -199,20 +199,20 @@ def written(metric: str) -> str:
     return f"{'NDCG' if name == 'ndcg' else name.capitalize()}@{depth}"
 
 
-def choose(tuned: Path | None, training: TrainingConfig, per_user: float) -> dict[str, Chosen]:
+def choose(tuned: Path | None, training: TrainingConfig, size: DataSize) -> dict[str, Chosen]:
     """The settings of every model: a search's best where ``tuned`` has them, else those of ``reelmix train``.
 
     Args:
         tuned: folder of ``reelmix tune``.
         training: epochs, patience and batch size of every model.
-        per_user: interactions a user in the data, by which default presets are chosen.
+        size: of the data, by which default presets are chosen.
 
     Raises:
         StorageError, ConfigError: a file of ``tuned`` cannot be read or holds what is no setting.
         RunError: ``tuned`` holds no settings.
     """
     models = MODELS | FLOORS
-    chosen = {name: _usual(name, training, per_user) for name in EVERY_NAME}
+    chosen = {name: _usual(name, training, size) for name in EVERY_NAME}
     for name, model in models.items():
         file = tuned / f"{name}.toml" if tuned else None
         if file and file.exists():
@@ -231,9 +231,9 @@ def choose(tuned: Path | None, training: TrainingConfig, per_user: float) -> dic
     return chosen
 
 
-def _usual(name: str, training: TrainingConfig, per_user: float) -> Chosen:
+def _usual(name: str, training: TrainingConfig, size: DataSize) -> Chosen:
     config = (MODELS | FLOORS)[name].Config
-    values = usual_values(name, config, per_user)
+    values = usual_values(name, config, size)
     own = {key: value for key, value in values.items() if key in config.model_fields}
     loop = {key: value for key, value in values.items() if key not in own}
     return Chosen(_differing(name, own), training.suited(loop), tuned=False)

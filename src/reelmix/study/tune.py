@@ -22,7 +22,7 @@ from reelmix.extras import optional
 from reelmix.files import make_folder, write_atomic
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import validation
-from reelmix.settings import usual_values
+from reelmix.settings import DataSize, usual_values
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
 from reelmix.study.workers import Report, work_through
 from reelmix.training.checkpoint import Epoch, TrainingState
@@ -204,7 +204,7 @@ class Search:
         backend = self.optuna.storages.journal.JournalFileBackend(str(self.folder / JOURNAL))
         storage = self.optuna.storages.JournalStorage(backend)
         for model in models:
-            self.usual[model] = self._usual(model, trying.split.dataset.per_user)
+            self.usual[model] = self._usual(model, trying.split.dataset.size)
             self.studies[model] = self._study(model, trying, storage)
 
         def done(task: Try, epochs: list[Epoch]) -> None:
@@ -229,9 +229,9 @@ class Search:
             for trial in sorted(finished, key=lambda trial: trial.number)
         ]
 
-    def _usual(self, model: str, per_user: float) -> dict[str, Any]:
+    def _usual(self, model: str, size: DataSize) -> dict[str, Any]:
         """What a model has on such data where nobody says otherwise; the space may lack some of it."""
-        values = usual_values(model, (MODELS | FLOORS)[model].Config, per_user)
+        values = usual_values(model, (MODELS | FLOORS)[model].Config, size)
         return {key: value for key, value in values.items() if key not in self.training.model_fields_set}
 
     def _study(self, model: str, trying: Trying, storage: Any) -> Any:
