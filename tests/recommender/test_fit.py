@@ -51,6 +51,9 @@ def test_what_was_given_goes_before_the_preset(split, per_user, by):
     assert {key: found[key] for key in expected} == expected
     assert found["averaging"] == (0.99 if per_user == 60 else 0.0)  # the preset's, since nobody gave it
     assert model.config.embedding_size == 8
+    model = rm.Reelmix(dropout=0.2) if by == "name" else rm.Reelmix(CONFIGS["reelmix"](dropout=0.2))
+    rm.fit(model, split, epochs=1)
+    assert (model.config.dropout, model.config.embedding_size) == (0.2, 128 if per_user == 60 else 64)
 
 
 @pytest.mark.parametrize("per_user", [60.0], indirect=True)

@@ -12,7 +12,9 @@ from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.fit import fit
 from reelmix.recommender.shares import modality_shares
+from reelmix.settings import DataSize
 from reelmix.study import cells as module
+from reelmix.study import cold
 from reelmix.study.cells import Cell, Measuring, Outcome, measure
 from reelmix.study.missing import lose_modalities
 from reelmix.training.config import TrainingConfig
@@ -58,6 +60,25 @@ def timeless(outcome):
         {key: value.tolist() for key, value in arrays.items()},
         (outcome.epochs, outcome.best_epoch, outcome.parameters),
     )
+
+
+def test_a_cell_is_trained_as_it_says(measuring, monkeypatch):
+    """Neither a preset nor a model's own defaults come in from behind."""
+    monkeypatch.setattr(Dataset, "size", DataSize(100_000, 5_000_000))
+    runs = []
+
+    def watched(*arguments, **settings):
+        runs.append(fit(*arguments, **settings))
+        return runs[-1]
+
+    for place in (module, cold):
+        monkeypatch.setattr(place, "fit", watched)
+    for one in (cell("reelmix"), cell("reelmix", protocol="cold_users", ratio=0.2)):
+        measuring(one, lambda epoch: False)
+    assert len(runs) == 2
+    for run in runs:
+        assert run.settings["training"] == TRAINING.model_dump()
+        assert run.settings["model"] == {"name": "reelmix", **MODELS["reelmix"].Config(**SMALL).model_dump()}
 
 
 # Which cell is which

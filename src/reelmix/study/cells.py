@@ -131,9 +131,10 @@ class Measuring:
 
     def _model(self, cell: Cell, split: Split, served: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)
-        run = fit(
-            model, split, training=cell.training, evaluation=self.evaluation, preset="none", rng=cell.rng
-        )
+        training = TrainingConfig(
+            **cell.training.model_dump()
+        )  # all of it is given: nothing is left to presets
+        run = fit(model, split, training=training, evaluation=self.evaluation, preset="none", rng=cell.rng)
         metrics, per_user = dict(run.metrics), dict(run.per_user["test"])
         if served is not split:
             found = self._evaluated(_served(model, served), served, "test")

@@ -51,7 +51,10 @@ class Cold:
     def trained(self, split: Split, evaluation: EvaluationConfig) -> Run:
         """The model after training on what is not held out."""
         model = MODELS[self.model](**self.settings)
-        return fit(model, split, training=self.training, evaluation=evaluation, preset="none", rng=self.rng)
+        training = TrainingConfig(
+            **self.training.model_dump()
+        )  # all of it is given: nothing is left to presets
+        return fit(model, split, training=training, evaluation=evaluation, preset="none", rng=self.rng)
 
 
 class RandomScorer:
