@@ -131,9 +131,8 @@ class Measuring:
 
     def _model(self, cell: Cell, split: Split, served: Split) -> Outcome:
         model = model_class(cell.model)(**cell.settings)
-        training = TrainingConfig(
-            **cell.training.model_dump()
-        )  # all of it is given: nothing is left to presets
+        # all of it is given: nothing is left to presets
+        training = TrainingConfig(**cell.training.model_dump())
         run = fit(model, split, training=training, evaluation=self.evaluation, preset="none", rng=cell.rng)
         metrics, per_user = dict(run.metrics), dict(run.per_user["test"])
         if served is not split:

@@ -51,9 +51,8 @@ class Cold:
     def trained(self, split: Split, evaluation: EvaluationConfig) -> Run:
         """The model after training on what is not held out."""
         model = MODELS[self.model](**self.settings)
-        training = TrainingConfig(
-            **self.training.model_dump()
-        )  # all of it is given: nothing is left to presets
+        # all of it is given: nothing is left to presets
+        training = TrainingConfig(**self.training.model_dump())
         return fit(model, split, training=training, evaluation=evaluation, preset="none", rng=self.rng)
 
 
