@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 from reelmix.errors import DataError
 
+Comparison = TypeVar("Comparison", bound=Hashable)
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+
+def holm(p_values: Mapping[Comparison, float]) -> dict[Comparison, float]:
     """P-values adjusted for their number: reject those at most alpha, and any error at all has chance alpha.
 
     The i-th smallest of m is multiplied by m - i + 1, is at least the one before it, and at most 1. No
@@ -15,7 +18,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     procedure", Scandinavian Journal of Statistics 6, 1979.
 
     Args:
-        p_values: of each comparison by its name, between 0 and 1.
+        p_values: of each comparison, between 0 and 1.
 
     Returns:
         The adjusted ones, in the order of ``p_values``.
@@ -28,10 +31,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
             raise DataError(
                 expected="a p-value between 0 and 1",
                 found=str(p_value),
-                where=name,
+                where=str(name),
                 fix="Leave out comparisons that were not made.",
             )
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Comparison, float] = {}
     largest = 0.0
     for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
         largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))

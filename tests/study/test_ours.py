@@ -11,7 +11,8 @@ from small_study import LONG, SHORT, TRAINING, drawn, imagined, measured, write_
 from one_process import one_after_the_other
 from reelmix.data import Dataset
 from reelmix.study.ours import METRICS, OTHERS, OURS, PARTS, TESTED
-from reelmix.study.plan import Plan, choose
+from reelmix.study.plan import Plan, choose, written
+from reelmix.study.statistics import paired_randomisation
 from reelmix.study.study import cells_of
 
 NAMES = tuple(OURS)
@@ -67,23 +68,24 @@ def test_user_by_user(study):
     def users(outcomes, metric):
         return np.mean([outcome.per_user[metric] for outcome in outcomes], axis=0)
 
-    rows = iter(study.table("reelmix", "reelmix_tests").rows)
-    p_values = []
-    found = []
-    for name, outcomes in others_of(study).items():
-        for metric in TESTED:
+    rows = study.table("reelmix", "reelmix_tests").rows
+    others = others_of(study)
+    assert [row.cells[:2] for row in rows] == [
+        (name, written(metric)) for name in others for metric in TESTED
+    ]
+    for place, metric in enumerate(TESTED):
+        means, ranks, part = [], [], rows[place :: len(TESTED)]
+        for row, outcomes in zip(part, others.values(), strict=True):
             first, second = users(ours, metric), users(outcomes, metric)
-            row = next(rows)
-            assert row.cells[0] == name
             assert row.cells[2] == pytest.approx((first - second).mean())
             assert row.cells[3] <= row.cells[2] <= row.cells[4]
-            p_values.append(float(stats.wilcoxon((first - second).round(12), zero_method="pratt").pvalue))
-            found.append(row.cells[5])
-    assert next(rows, None) is None
-    order, largest = np.argsort(p_values), 0.0
-    for step, place in enumerate(order):
-        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - step)))
-        assert found[place] == pytest.approx(largest)
+            means.append(paired_randomisation(first, second, rng=0))
+            ranks.append(float(stats.wilcoxon((first - second).round(12), zero_method="pratt").pvalue))
+        for column, p_values in ((5, means), (6, ranks)):
+            largest = 0.0
+            for step, which in enumerate(np.argsort(p_values, kind="stable")):
+                largest = max(largest, min(1.0, p_values[which] * (len(p_values) - step)))
+                assert part[which].cells[column] == pytest.approx(largest)
 
 
 def test_without_each_part(study):

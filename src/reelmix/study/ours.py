@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reelmix.holm import holm
-from reelmix.study.cells import Cell, Outcome
-from reelmix.study.paper_tables import mark_best, paired_table, seeds_note
+from reelmix.study.cells import Cell
+from reelmix.study.paired import paired_tests
+from reelmix.study.paper_tables import mark_best, seeds_note
 from reelmix.study.plan import (
     EVERY_NAME,
     Exhibit,
@@ -17,11 +17,9 @@ from reelmix.study.plan import (
     compared,
     decrease,
     estimate,
-    per_user,
     written,
 )
 from reelmix.study.report import Section
-from reelmix.study.statistics import paired_bootstrap, wilcoxon
 from reelmix.study.table import Column, Row, Table
 
 METRICS = ("recall@1", "recall@5", "recall@10", "recall@20", "ndcg@5", "ndcg@10", "ndcg@20")
@@ -97,26 +95,15 @@ def _comparison(plan: Plan, found: Found) -> Section:
         compared(f"Reelmix before {name}", outcomes["Reelmix"], outcomes[name], "recall@20")
         for name in ("LightGCN", "DualGNN")
     )
-    tables = (mark_best(table, titles), _tests(outcomes))
-    return Section("reelmix", "Reelmix beside the others", text, tables)
-
-
-def _tests(outcomes: Mapping[str, Sequence[Outcome]]) -> Table:
-    pairs = [(name, metric) for name in outcomes if name != "Reelmix" for metric in TESTED]
-    users = {
-        (name, metric): (per_user(outcomes["Reelmix"], metric), per_user(outcomes[name], metric))
-        for name, metric in pairs
-    }
-    adjusted = holm({f"{name} {metric}": wilcoxon(*users[name, metric]) for name, metric in pairs})
-    rows = []
-    for name, metric in pairs:
-        interval = paired_bootstrap(*users[name, metric], rng=0)
-        p = adjusted[f"{name} {metric}"]
-        rows.append(Row((name, written(metric), interval.difference, interval.low, interval.high, p)))
-    corrected = f"over all {len(pairs)} comparisons"
-    return paired_table(
-        "reelmix_tests", "Reelmix against each of them, user by user", "Reelmix", rows, corrected
+    tests = paired_tests(
+        "reelmix_tests",
+        "Reelmix against each of them, user by user",
+        "Reelmix",
+        outcomes.pop("Reelmix"),
+        outcomes,
+        TESTED,
     )
+    return Section("reelmix", "Reelmix beside the others", text, (mark_best(table, titles), tests))
 
 
 def _notes(plan: Plan) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelmix.data.describe import describe
-from reelmix.holm import holm
 from reelmix.models import MODELS
 from reelmix.study.cells import Cell, Outcome
-from reelmix.study.plan import BASELINES, NAMES, Exhibit, Found, Plan, compared, estimate, per_user, written
+from reelmix.study.paired import paired_tests
+from reelmix.study.plan import BASELINES, NAMES, Exhibit, Found, Plan, compared, estimate, written
 from reelmix.study.published import PUBLISHED_TABLE2, PUBLISHED_TABLE3, PUBLISHED_TABLE4
 from reelmix.study.report import Section
-from reelmix.study.statistics import paired_bootstrap, wilcoxon
 from reelmix.study.table import Column, Row, Table, mark_best
 from reelmix.training.config import TrainingConfig
 
@@ -186,9 +185,16 @@ def _table3(plan: Plan, found: Found) -> Section:
             "recall@10",
         ),
     )
-    return Section(
-        "table3", "Table III: accuracy", text, (table, _tests(plan, outcomes), _published3(outcomes))
+    others = {NAMES[name]: found for name, found in outcomes.items() if name != "dualgnn"}
+    tests = paired_tests(
+        "table3_tests",
+        "DualGNN against each model, user by user",
+        "DualGNN",
+        outcomes["dualgnn"],
+        others,
+        ("recall@10", "ndcg@10"),
     )
+    return Section("table3", "Table III: accuracy", text, (table, tests, _published3(outcomes)))
 
 
 def _gain(ours: Sequence[Outcome], theirs: Sequence[Outcome], metric: str) -> float | None:
@@ -199,61 +205,6 @@ def _gain(ours: Sequence[Outcome], theirs: Sequence[Outcome], metric: str) -> fl
 
 def _percent(gain: float | None) -> str:
     return "no percentage, as that finds nothing" if gain is None else f"{gain:+.1f} %"
-
-
-def _tests(plan: Plan, outcomes: dict[str, list[Outcome]]) -> Table:
-    rows: list[Row] = []
-    for metric in ("recall@10", "ndcg@10"):
-        ours = per_user(outcomes["dualgnn"], metric)
-        others = {name: per_user(found, metric) for name, found in outcomes.items() if name != "dualgnn"}
-        adjusted = holm({name: wilcoxon(ours, other) for name, other in others.items()})
-        for name, other in others.items():
-            interval = paired_bootstrap(ours, other, rng=0)
-            rows.append(
-                Row(
-                    (
-                        NAMES[name],
-                        written(metric),
-                        interval.difference,
-                        interval.low,
-                        interval.high,
-                        adjusted[name],
-                    )
-                )
-            )
-    corrected = f"over the {len(NAMES) - 1} comparisons of a metric"
-    return paired_table(
-        "table3_tests", "DualGNN against each model, user by user", "DualGNN", rows, corrected
-    )
-
-
-def paired_table(name: str, title: str, ours: str, rows: Sequence[Row], corrected: str) -> Table:
-    """A table of paired tests over users.
-
-    Args:
-        name, title: of the table.
-        ours: the model that is held against others.
-        rows: the other model, the metric, the difference, both ends of its interval, and p.
-        corrected: over what Holm's correction was made.
-    """
-    return Table(
-        name,
-        title,
-        (
-            Column("Against"),
-            Column("Metric"),
-            Column("Difference", 4, "number"),
-            Column("95 % from", 4, "number"),
-            Column("to", 4, "number"),
-            Column("p (Holm)", 4, "number"),
-        ),
-        tuple(rows),
-        (
-            f"Each user's metric is averaged over the seeds; differences are {ours}'s less the other's. "
-            "Intervals by paired bootstrap over users (10,000 samples); p by the Wilcoxon signed rank "
-            f"test, two-sided, corrected by Holm {corrected}. 0.0000 means less than 0.00005.",
-        ),
-    )
 
 
 def _published3(outcomes: dict[str, list[Outcome]]) -> Table:

@@ -17,6 +17,9 @@ from reelmix.errors import ConfigError, DataError
 _BLOCK_DRAWS = 1 << 16
 """Users drawn at once: their numbers and values stay in a core's level-2 cache. One sample is never cut."""
 
+_BLOCK_SIGNS = 1 << 18
+"""Signs drawn at once: as many numbers fill two megabytes. One sample is never cut."""
+
 _DECIMALS = 12
 """0.3 - 0.2 and 0.2 - 0.1 differ in their 17th digit and would not tie; real differences are above 1e-12."""
 
@@ -98,10 +101,7 @@ def paired_bootstrap(
         ConfigError: ``samples`` or ``level`` is out of range.
         DataError: the vectors differ in length, are shorter than 2 or hold a number that is not finite.
     """
-    if samples < 1:
-        raise ConfigError(
-            expected="at least 1 sample", found=str(samples), where="samples", fix="Ask for 10,000 or so."
-        )
+    _require_samples(samples)
     if not 0 < level < 1:
         raise ConfigError(
             expected="a level between 0 and 1",
@@ -134,6 +134,49 @@ def _resampled_means(
     return means
 
 
+def paired_randomisation(
+    first: Float[np.ndarray, " user"],
+    second: Float[np.ndarray, " same_user"],
+    *,
+    rng: int,
+    samples: int = 100_000,
+) -> float:
+    """The two-sided p-value of the mean difference: how often is it as large if the models change places?
+
+    In each sample every user's two values are exchanged by the toss of a coin; p is the share of samples
+    whose mean difference is as far from 0 as the one that was measured, which counts as a sample too. It asks
+    about the mean, and assumes nothing of how metrics are distributed. It is advised, and Wilcoxon's test is
+    not, by Smucker, Allan & Carterette, "A comparison of statistical significance tests for information
+    retrieval evaluation", CIKM 2007, and, for lists of recommendations to thousands of users, by Ihemelandu &
+    Ekstrand, "Inference at scale", SIGIR 2023. No difference at all gives 1.
+
+    Args:
+        first: a metric of each user under one model.
+        second: the same metric of the same users, in the same order, under another.
+        rng: seed.
+        samples: how many are drawn, at least 1; p is never below 1 / (samples + 1).
+
+    Raises:
+        ConfigError: ``samples`` is out of range.
+        DataError: the vectors differ in length, are shorter than 2 or hold a number that is not finite.
+    """
+    _require_samples(samples)
+    differences = _differences(first, second).round(_DECIMALS)
+    others = differences[differences != 0]
+    if not len(others):
+        return 1.0
+    generator = np.random.default_rng(rng)
+    whole, slack = others.sum(), 1e-9 * np.abs(others).sum()
+    as_large = 0
+    at_once = max(1, _BLOCK_SIGNS // len(others))
+    for start in range(0, samples, at_once):
+        part = min(at_once, samples - start)
+        coins = np.unpackbits(generator.integers(0, 256, (part, -(-len(others) // 8)), np.uint8), axis=1)
+        kept = coins[:, : len(others)].astype(np.float64) @ others
+        as_large += int((np.abs(2 * kept - whole) >= abs(whole) - slack).sum())
+    return (1 + as_large) / (1 + samples)
+
+
 def wilcoxon(first: Float[np.ndarray, " user"], second: Float[np.ndarray, " same_user"]) -> float:
     """The two-sided p-value of Wilcoxon's signed-rank test: are the differences symmetric about 0?
 
@@ -154,6 +197,13 @@ def wilcoxon(first: Float[np.ndarray, " user"], second: Float[np.ndarray, " same
     if not differences.any():
         return 1.0
     return float(cast(Any, stats.wilcoxon(differences, zero_method="pratt")).pvalue)
+
+
+def _require_samples(samples: int) -> None:
+    if samples < 1:
+        raise ConfigError(
+            expected="at least 1 sample", found=str(samples), where="samples", fix="Ask for 10,000 or so."
+        )
 
 
 def _differences(
