@@ -434,6 +434,8 @@ def test_the_best_settings_are_read_as_they_were_tried(data, tmp_path, imagined,
     assert read.model == model
     assert read.settings == ALL[model](**own).config
     of_training = {key: value for key, value in best.settings.items() if key in OF_TRAINING}
+    if model in MODELS:  # no trial chose it, and all had it
+        of_training["batch_size"] = TRAINING.batch_size
     assert read.training == TrainingConfig(**of_training)
     assert file.read_text().splitlines()[0] == (
         f"# validation recall@20 {best.metric:.4f}, the best of {len(found)} trials; "
@@ -552,6 +554,7 @@ def test_settings_with_which_training_diverges_are_not_the_best(data, tmp_path, 
     read = read_toml(tmp_path / "lightgcn.toml")
     tried = {**read["model"], **read["training"]}
     tried.pop("name")
+    assert tried.pop("batch_size") == TRAINING.batch_size
     assert tried == found[0].settings
 
 

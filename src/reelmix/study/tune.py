@@ -335,6 +335,8 @@ class Search:
         settings = dict(best.settings)
         tables: dict[str, Any] = {"model": {"name": model}}
         training = {key: settings.pop(key) for key in OF_TRAINING if key in settings}
+        if model in MODELS and "batch_size" in self.training.model_fields_set:
+            training["batch_size"] = self.training.batch_size  # no trial chose it, and all had it
         if training:
             tables["training"] = training
         tables["model"] |= settings
