@@ -1,18 +1,22 @@
 """What this machine can do at best, measured in the same run, and the least work of each hot path.
 
 A floor is a time that no implementation of the same algorithm goes below by much: its bytes over the
-bandwidth, its operations over the rate of a matrix product. Bandwidths are the best of several tries, times
-are medians, so that the ratio of a time to its floor errs on the large side. An epoch's tables of a few
-megabytes may stay in a cache; rates for them are therefore measured on arrays of that size.
+bandwidth, its operations over the rate of a matrix product, of counting or of hashing. Rates are the best of
+several tries, times are medians, so that the ratio of a time to its floor errs on the large side. An epoch's
+tables of a few megabytes may stay in a cache; rates for them are therefore measured on arrays of that size.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 
 from measure import timed
 
@@ -174,3 +178,24 @@ def ranking_floor(users: int, items: int, dim: int, best: Ceilings) -> float:
 def top_n_floor(items: int, dim: int, best: Ceilings) -> float:
     """Seconds to find one user's best items exactly: 4 I d bytes of the item matrix read once."""
     return FLOAT * items * dim / best.read
+
+
+def user_graph_floor(interactions: csr_array, tries: int = TRIES) -> float:
+    """Seconds to count what users have in common: one addition for each item that two of them share.
+
+    The n watchers of an item make n (n - 1) / 2 pairs, each counted once, since counts are symmetric.
+    Additions go at the rate of numpy's ``bincount`` into one user's row of counts, which stays in cache,
+    times the cores. Choosing the K largest of each row is not counted.
+    """
+    watchers = np.diff(csr_array(interactions).tocsc().indptr).astype(np.int64)
+    pairs = int((watchers * (watchers - 1) // 2).sum())
+    n_users, n = interactions.shape[0], 1 << 20
+    others = np.random.default_rng(0).integers(0, n_users, n)
+    counting = _least(lambda: np.bincount(others, minlength=n_users), tries, "cpu")
+    return pairs / (n / counting * (os.cpu_count() or 1))
+
+
+def checked_loading_floor(n_bytes: int, tries: int = TRIES) -> float:
+    """Seconds to hash what is loaded, byte by byte on one core, as the content hash asks."""
+    block = np.random.default_rng(0).bytes(1 << 24)
+    return n_bytes / len(block) * _least(lambda: hashlib.blake2b(block, digest_size=16), tries, "cpu")

@@ -39,7 +39,7 @@ def of_kind(repeats: int, interactions: int, ids: str) -> list[Line]:
             for job, measured in found.items():
                 target = Path(folder) / f"{job}-{repeat}"
                 measured.append(in_process("imports.py", job, source, target))
-    ours, plain = (
+    ours, plain, parse = (
         {key: float(np.median([one[key] for one in measured])) for key in measured[0]}
         for measured in found.values()
     )
@@ -50,6 +50,7 @@ def of_kind(repeats: int, interactions: int, ids: str) -> list[Line]:
     more = f"imports {ours['before']:.0f} MB, polars' {plain['before']:.0f}"
     return [
         _line(what, "", ours, plain, size),
+        Line(what, ours["wall"], "s", "floor", parse["wall"], "within", None, "read_csv alone", ours["cpu"]),
         _line(what + ", write", "write-", ours, plain, "with the hash of its content"),
         Line(what + ", peak", ours["peak"], "MB", "plain polars", plain["peak"], "within", None, more),
     ]
@@ -118,7 +119,12 @@ def _plain(source: Path, target: Path) -> tuple[Taken, Taken, tuple[int, ...]]:
     return importing, timed(write), (pairs.height, users.height, items.height)
 
 
-JOBS = {"ours": _ours, "plain": _plain}
+def _parse(source: Path, target: Path) -> tuple[Taken, Taken, tuple[int, ...]]:
+    """The least that any import does: the text becomes columns."""
+    return timed(lambda: pl.read_csv(source)), Taken(0, 0), (0, 0, 0)
+
+
+JOBS = {"ours": _ours, "plain": _plain, "parse": _parse}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import load_file
 
+from floor import checked_loading_floor
 from measure import Line, in_turns
 from reelmix.data import Card, Dataset
 from reelmix.data.assemble import assemble
@@ -35,17 +36,21 @@ def lines(repeats: int, n_items: int = ITEMS) -> list[Line]:
         loaded = Dataset.read(data)
         size = f"{loaded.n_users:,} x {loaded.n_items:,}, {len(loaded.interactions) / 1e6:.2f} M"
         return [
-            _line(f"load dataset {size}", data, lambda: Dataset.read(data), repeats),
-            _line(f"load run of {n_items:,} items x {DIM}", run, lambda: Run.read(run), repeats),
+            *_lines(f"load dataset {size}", data, lambda: Dataset.read(data), repeats),
+            *_lines(f"load run of {n_items:,} items x {DIM}", run, lambda: Run.read(run), repeats),
         ]
 
 
-def _line(what: str, folder: Path, ours: Callable[[], object], repeats: int) -> Line:
+def _lines(what: str, folder: Path, ours: Callable[[], object], repeats: int) -> list[Line]:
     taken = in_turns({"ours": ours, "plain": lambda: plain_loading(folder)}, repeats)
     (wall, cpu), plain = taken["ours"], taken["plain"]
-    megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-    note = f"{megabytes:.0f} MB; it checks nothing"
-    return Line(what, wall, "s", "polars, safetensors", plain.wall, "within", None, note, cpu, plain.cpu)
+    n_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    note = f"{n_bytes / 1e6:.0f} MB; it checks nothing"
+    floor = checked_loading_floor(n_bytes)
+    return [
+        Line(what, wall, "s", "polars, safetensors", plain.wall, "within", None, note, cpu, plain.cpu),
+        Line(what, wall, "s", "floor", floor, "within", None, "each byte hashed", cpu),
+    ]
 
 
 def plain_loading(folder: Path) -> list[object]:

@@ -29,12 +29,14 @@ def lines(repeats: int, *, whole: bool = False) -> list[Line]:
         repeats: processes of each; the dense blocks run in one.
         whole: give the dense blocks all users, not a tenth of them.
     """
+    from floor import user_graph_floor
     from worlds import movielens_shaped
 
+    interactions = movielens_shaped(np.random.default_rng(0))
     found: dict[str, list[dict[str, float]]] = {"ours": [], "product": []}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "movielens.npz"
-        save_npz(file, csr_matrix(movielens_shaped(np.random.default_rng(0))))
+        save_npz(file, csr_matrix(interactions))
         for _ in range(repeats):
             for job, measured in found.items():
                 measured.append(in_process("users.py", job, file))
@@ -75,6 +77,17 @@ def lines(repeats: int, *, whole: bool = False) -> list[Line]:
             of_a_tenth,
             ours["cpu"],
             dense["cpu"] * factor,
+        ),
+        Line(
+            what,
+            ours["wall"],
+            "s",
+            "floor",
+            user_graph_floor(interactions),
+            "within",
+            None,
+            "each pair counted once",
+            ours["cpu"],
         ),
         Line(what + ", peak", ours["peak"], "MB", relation="at most", target=MEGABYTES, note=imports),
     ]
