@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
+from reelmix import files
 from reelmix.errors import DataError, StorageError
 from reelmix.files import (
     digest,
+    file_digest,
     new_folder,
     read_arrays,
     read_npy,
@@ -275,3 +277,18 @@ def test_digest_is_of_content():
     assert digest(np.zeros(0)) != digest(np.zeros((0, 1)))
     assert digest("a") == digest(b"a")
     assert digest(np.arange(3, dtype="<i4"), "x", 7) == "11bf67f325658e260319f266abbccaab"
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path, size):
+    content = np.random.default_rng(size).bytes(size)
+    (tmp_path / "file").write_bytes(content)
+    assert file_digest(tmp_path / "file") == digest(content)
+
+
+def test_arrays_that_were_verified_are_not_hashed_again(tmp_path, monkeypatch):
+    write_arrays(tmp_path / "a.safetensors", {"x": np.arange(3)})
+    monkeypatch.setattr(files, "_digest_of", lambda arrays: "other")
+    with pytest.raises(StorageError):
+        read_arrays(tmp_path / "a.safetensors")
+    assert read_arrays(tmp_path / "a.safetensors", verified=True)[0]["x"].tolist() == [0, 1, 2]

@@ -1,6 +1,7 @@
 """A run folder that is not whole is refused by name."""
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -79,10 +80,10 @@ def test_a_folder_in_place_of_a_file(copy, refusal):
 
 
 def test_a_file_that_cannot_be_read(copy, refusal, monkeypatch):
-    def broken(self):
+    def broken(stream, digest):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(hashlib, "file_digest", broken)
     text = refusal(StorageError, Run.read, copy)
     assert text == (
         f"{copy / 'config.toml'}: expected a readable file, found Input/output error. Check the disk."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +20,11 @@ from scipy.sparse import csr_array
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.data.tables import read_table, write_table
 from reelmix.data.vocabulary import Vocabulary
-from reelmix.errors import ConfigError, RunError, StorageError, nearest
+from reelmix.errors import ConfigError, RunError, nearest
 from reelmix.evaluation import Evaluation, EvaluationConfig, VectorScorer, evaluate
 from reelmix.files import (
     digest,
+    file_digest,
     new_folder,
     read_arrays,
     require_file,
@@ -232,7 +235,7 @@ def write_run(run: Run, folder: Path) -> Path:
     write_atomic(folder / "metrics.json", _json(run.metrics))
     write_atomic(folder / "curve.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in run.curve))
     files = {
-        name: digest((folder / name).read_bytes())
+        name: file_digest(folder / name)
         for name in (
             "config.toml",
             "curve.jsonl",
@@ -255,15 +258,15 @@ def read_run(folder: Path) -> Run:
     """Reads a run folder; see :meth:`Run.read`."""
     require_folder(folder, "a run folder")
     manifest = _manifest(folder)
-    for name, expected in manifest["files"].items():
-        _verify(folder / name, expected)
-    arrays, metadata = read_arrays(folder / "vectors.safetensors")
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing takes longer than reading
+        list(threads.map(lambda name: _verify(folder / name, manifest["files"][name]), manifest["files"]))
+    arrays, metadata = read_arrays(folder / "vectors.safetensors", verified=True)
     vectors = Vectors.of_arrays(arrays, json.loads(metadata["modalities"]))
-    pairs, _ = read_arrays(folder / "interactions.safetensors")
+    pairs, _ = read_arrays(folder / "interactions.safetensors", verified=True)
     items = read_table(folder / "items.parquet", "the table of items")
     users = read_table(folder / "users.parquet", "the table of users")
     per_user: dict[str, dict[str, np.ndarray]] = {}
-    for key, values in read_arrays(folder / "per_user.safetensors")[0].items():
+    for key, values in read_arrays(folder / "per_user.safetensors", verified=True)[0].items():
         stage, _, name = key.partition("/")
         per_user.setdefault(stage, {})[name] = values
     curve = (folder / "curve.jsonl").read_text().splitlines()
@@ -275,7 +278,7 @@ def read_run(folder: Path) -> Run:
         items,
         Interactions(pairs["users"], pairs["items"], labels=pairs["labels"]),
         vectors,
-        read_arrays(folder / "weights.safetensors")[0],
+        read_arrays(folder / "weights.safetensors", verified=True)[0],
         [json.loads(line) for line in curve],
         json.loads((folder / "metrics.json").read_text()),
         per_user,
@@ -315,13 +318,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _verify(path: Path, expected: str) -> None:
     require_file(path, "a file of the run")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StorageError(
-            expected="a readable file", found=str(error.strerror), where=str(path), fix="Check the disk."
-        ) from None
-    if digest(content) != expected:
+    if file_digest(path) != expected:
         raise _changed(path)
 
 
