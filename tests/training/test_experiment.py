@@ -9,7 +9,7 @@ from reelmix.errors import ConfigError, StorageError
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models import MODELS
 from reelmix.recommender.experiment import Experiment, RunOptions
-from reelmix.settings import DataSize, ModelSettings, Preset
+from reelmix.settings import DataSize, ModelSettings, Preset, preset_by_size
 from reelmix.training.config import TrainingConfig
 
 
@@ -276,6 +276,16 @@ def test_presets_are_settings_and_have_reasons(model):
             holder = found.settings if key in config.model_fields else found.training
             assert getattr(holder, key) == value
             assert why
+
+
+@pytest.mark.parametrize("model", ["reelmix", "dualgnn"])
+def test_auto_goes_by_how_much_people_watched(model):
+    config = MODELS[model].Config
+    by_interactions = [
+        preset_by_size(config, DataSize(1_000, interactions))
+        for interactions in (3_000, 20_000, 20_001, 10**8)
+    ]
+    assert by_interactions == ["short_histories", "short_histories", "long_histories", "long_histories"]
 
 
 def test_what_reelmix_has_without_a_preset_suits_short_histories():
