@@ -58,13 +58,14 @@ class Elsewhere(TorchDispatchMode):
 
     Attributes:
         waits: operations for whose result, or its size, the CPU would have waited.
-        brought: how often tensors went from the CPU to the device, single numbers aside.
+        brought: how often tensors went from the CPU to the device, single numbers aside, and were waited for.
+        sent: how often they went without being waited for.
         fetched: how often they came back.
     """
 
     def __init__(self):
         super().__init__()
-        self.waits, self.brought, self.fetched = [], 0, 0
+        self.waits, self.brought, self.sent, self.fetched = [], 0, 0, 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -77,7 +78,10 @@ class Elsewhere(TorchDispatchMode):
         else:
             to_there = bool(there) and (operation is not aten.copy_.default or isinstance(args[0], _There))
         if operation in MOVED:
-            self.brought += to_there and any(tensor.dim() for tensor in here)
+            goes = to_there and any(tensor.dim() for tensor in here)
+            at_once = kwargs.get("non_blocking", False)
+            self.brought += goes and not at_once
+            self.sent += goes and at_once
             self.fetched += bool(there) and not to_there
         elif there and any(tensor.dim() for tensor in here):  # a single number may come along
             raise AssertionError(f"{operation} on tensors of two places")

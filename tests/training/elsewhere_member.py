@@ -28,10 +28,10 @@ def trained(variant, batch_size, device="cpu"):
 
 
 def trained_elsewhere(variant, batch_size):
-    """The same; and what waited, how often tensors were brought there, and how often fetched."""
+    """The same; and what waited, how often tensors were brought there, sent there, and fetched."""
     with Elsewhere() as elsewhere:
         found = trained(variant, batch_size, "elsewhere")
-    return *found, elsewhere.waits, elsewhere.brought, elsewhere.fetched
+    return *found, elsewhere.waits, elsewhere.brought, elsewhere.sent, elsewhere.fetched
 
 
 def told_apart():
@@ -48,11 +48,12 @@ def told_apart():
 
 
 def counted():
-    """What is counted of four operations of which three wait."""
+    """What is counted of four operations of which three wait, and of two ways to go there."""
     with Elsewhere() as elsewhere:
         there = torch.tensor([1.0, 0.0, 2.0]).to("elsewhere")
         there[there > 0]
         torch.nonzero(there)
         assert float(there.sum()) == 3.0
         there.cpu()
-    return elsewhere.waits, elsewhere.brought, elsewhere.fetched
+        torch.zeros(2).to("elsewhere", non_blocking=True)
+    return elsewhere.waits, elsewhere.brought, elsewhere.sent, elsewhere.fetched

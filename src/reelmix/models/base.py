@@ -165,3 +165,13 @@ def xavier_tables(tables: int, rows: int, dim: int, *, generator: torch.Generato
 def seeded(rng: int) -> torch.Generator:
     """A torch generator of its own for one purpose."""
     return torch.Generator().manual_seed(rng)
+
+
+def chances(*shape: int, rng: int, device: torch.device) -> Float[Tensor, ...]:
+    """Uniform numbers from 0 to below 1: alike on every device, and in every precision.
+
+    They are drawn on the CPU in single precision. A GPU gets them from pinned memory, and is not waited for.
+    """
+    pinned = device.type == "cuda"
+    drawn = torch.rand(shape, generator=seeded(rng), dtype=torch.float32, pin_memory=pinned)
+    return drawn.to(device, non_blocking=True)

@@ -38,6 +38,7 @@ class Content(nn.Module, ABC):
         self.n_items = n_items
         row_of = np.full(n_items, -1)
         row_of[rows] = np.arange(len(rows))
+        self.rows: Tensor
         self.row_of: Tensor
         self.register_buffer("rows", torch.from_numpy(rows.astype(np.int64)), persistent=False)
         self.register_buffer("row_of", torch.from_numpy(row_of), persistent=False)
@@ -54,12 +55,12 @@ class Content(nn.Module, ABC):
         """The content vector of these items, at the cost of these alone, or of every item."""
         if items is None:
             return self.placed(self._scaled(self.present_rows()))
+        if len(self.rows) == 0:
+            return self.placed(self.present_rows())[items]
+        # for an item without the modality another's vector is made, and not used: no count is asked for
         row = self.row_of[items]
-        (have_it,) = torch.nonzero(row >= 0, as_tuple=True)
-        vectors = self._scaled(self.present_rows(row[have_it]))
-        if len(have_it) == len(items):
-            return vectors
-        return vectors.new_zeros(len(items), vectors.shape[1]).index_copy(0, have_it, vectors)
+        vectors = self._scaled(self.present_rows(row.clamp(min=0)))
+        return vectors if len(self.rows) == self.n_items else vectors * (row >= 0).unsqueeze(1)
 
     def _scaled(self, vectors: Float[Tensor, "present dim"]) -> Float[Tensor, "present dim"]:
         return functional.normalize(vectors) if self.unit else vectors
@@ -69,7 +70,7 @@ class Content(nn.Module, ABC):
         if len(vectors) == self.n_items:
             return vectors
         everywhere = vectors.new_zeros(self.n_items, vectors.shape[1])
-        return everywhere.index_copy(0, cast(Tensor, self.rows), vectors)
+        return everywhere.index_copy(0, self.rows, vectors)
 
 
 class FixedContent(Content):

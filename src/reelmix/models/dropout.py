@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from reelmix.data import Dataset
-from reelmix.models.base import seeded
+from reelmix.models.base import chances
 
 
 def presence(dataset: Dataset) -> Bool[Tensor, "item modality"]:
@@ -37,9 +37,7 @@ def kept(
     """
     if share == 0.0 or present.shape[1] < 2:
         return None
-    # drawn on the CPU in single precision: alike on every device and in every precision
-    chance = torch.rand(present.shape, generator=seeded(rng), dtype=torch.float32).to(present.device)
-    chance = chance.masked_fill(~present, -1.0)
+    chance = chances(*present.shape, rng=rng, device=present.device).masked_fill(~present, -1.0)
     # Of an item whose modalities are all drawn, each is the largest with equal chance. Of any other item the
     # largest was not drawn, and stays anyway.
     largest = torch.zeros_like(present).scatter(1, chance.argmax(dim=1, keepdim=True), True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -38,7 +40,7 @@ class ObjectiveSettings(ModelSettings):
 def ranking_loss(
     config: ObjectiveSettings,
     users: Float[Tensor, "triple dim"],
-    items: Float[Tensor, "item dim"],
+    items: Float[Tensor, "item dim"] | Callable[[Int[Tensor, " row"]], Float[Tensor, "row dim"]],
     batch: Batch,
     n_items: int | None = None,
     columns: Columns = WHOLE,
@@ -48,24 +50,25 @@ def ranking_loss(
     Args:
         config: which loss.
         users: the vectors of the triples' users.
-        items: those of all items, or of as many as the batch has rows of.
+        items: those of all items, or of as many as the batch has rows of; or what makes the vectors of rows.
         batch: the triples; for softmax, the first ``candidates`` of their negatives are the sample.
-        n_items: how many items there are, if not these alone.
+        n_items: how many items there are, if ``items`` is not a table of all.
         columns: which columns the vectors have; bpr alone can do with some.
     """
+    if isinstance(items, Tensor):
+        n_items = len(items) if n_items is None else n_items
+        items = partial(functional.embedding, weight=items)
     if config.loss == "bpr":
-        both = functional.embedding(torch.stack([batch.positives, batch.negatives]), items)
-        positives, negatives = both.unbind()
+        positives, negatives = items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return bpr(columns.summed((users * (positives - negatives)).sum(dim=1)))
-    positives = functional.embedding(batch.positives, items)
-    chosen = batch.sample(config.candidates)
-    others = functional.embedding(chosen, items)
+    assert n_items is not None
+    positives, chosen = items(batch.positives), batch.sample(config.candidates)
     losses = sampled_softmax(
         functional.normalize(users) / config.temperature,
         functional.normalize(positives),
-        functional.normalize(others),
+        functional.normalize(items(chosen)),
         same(chosen, batch.positives),
-        len(items) if n_items is None else n_items,
+        n_items,
     )
     return losses.mean()
 

@@ -16,7 +16,7 @@ from reelmix.data import Split
 from reelmix.graph import Missing, filled
 from reelmix.graph.lookalikes import by_degree, similar_items
 from reelmix.graph.sparse import SparseMatrix
-from reelmix.models.base import Batch, Embeddings, Induction, Model, seeded
+from reelmix.models.base import Batch, Embeddings, Induction, Model, chances, seeded
 from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
@@ -288,9 +288,7 @@ class Reelmix(Model):
         share = self.config.dropout
         if not share:
             return layer0
-        # drawn on the CPU in single precision: alike on every device and in every precision
-        chance = torch.rand(layer0.shape, generator=seeded(rng), dtype=torch.float32).to(layer0.device)
-        return layer0 * (chance >= share) / (1 - share)
+        return layer0 * (chances(*layer0.shape, rng=rng, device=layer0.device) >= share) / (1 - share)
 
     def _layers(self, layer0: Float[Tensor, "item dim"]) -> Layers:
         return Layers(layer0, [graph(layer0) for graph in self.alike])

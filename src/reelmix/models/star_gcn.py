@@ -13,7 +13,7 @@ from torch.nn import functional
 from reelmix.data import Split
 from reelmix.graph import normalised
 from reelmix.graph.sparse import SparseMatrix
-from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
+from reelmix.models.base import Batch, Embeddings, Model, chances, seeded, xavier
 from reelmix.models.losses import squared_norm_of_rows
 from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
@@ -101,8 +101,7 @@ class STARGCN(Model):
     def _hidden(self, rng: int) -> Bool[Tensor, " node"]:
         """Which nodes, users first, are hidden on this batch."""
         n_nodes = len(self.user) + len(self.item)
-        chance = torch.rand(n_nodes, generator=seeded(rng), dtype=torch.float32)  # alike in every precision
-        return (chance < self.config.masked).to(self.user.device)
+        return chances(n_nodes, rng=rng, device=self.user.device) < self.config.masked
 
     def _recovered(
         self, users: Float[Tensor, "user dim"], items: Float[Tensor, "item dim"]

@@ -15,6 +15,7 @@ from reelmix.graph import Missing, filled
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
 from reelmix.models.dropout import kept, presence
+from reelmix.models.losses import squared_norm_of_rows
 from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
 
 
@@ -90,33 +91,27 @@ class VBPR(Model):
         its user's and its two items' rows, and all content maps.
         """
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
-        # a step costs what its own items cost, however many there are: only these are mapped
-        items, place, uses = torch.unique(
-            torch.cat([batch.positives, batch.negatives]), return_inverse=True, return_counts=True
-        )
-        content = self._content(items, shown)
-        latent, liking, own_latent, own_bias = (
-            functional.embedding(rows, table)
-            for rows, table in (
-                (batch.users, self.user_latent),
-                (batch.users, self.user_content),
-                (items, self.item_latent),
-                (items, self.item_bias.unsqueeze(1)),
-            )
+        bias = self.item_bias.unsqueeze(1)
+
+        def vectors(items: Int[Tensor, " row"]) -> Float[Tensor, "row dim"]:
+            content = self._content(items, shown)
+            latent, own = functional.embedding(items, self.item_latent), functional.embedding(items, bias)
+            return torch.cat([latent, content[:, :-1], own + content[:, -1:]], dim=1)
+
+        latent, liking = (
+            functional.embedding(batch.users, table) for table in (self.user_latent, self.user_content)
         )
         users = torch.cat([latent, liking, torch.ones_like(latent[:, :1])], dim=1)
-        vectors = torch.cat([own_latent, content[:, :-1], own_bias + content[:, -1:]], dim=1)
-        # each triple's own user, and its items as places among these
-        triples = Batch(torch.arange(len(users), device=users.device), *place.chunk(2))
-        objective = ranking_loss(self.config, users, vectors, triples, len(self.item_latent))
-        of_items = uses * (own_latent.square().sum(dim=1) + own_bias.square().squeeze(1))
-        of_rows = latent.square().sum() + liking.square().sum() + of_items.sum()
-        penalty = of_rows / len(batch.users) + self.content.squared_norm(batch, shown)
+        # a step costs what its own items cost, however many there are: only these are mapped
+        objective = ranking_loss(self.config, users, vectors, batch, len(self.item_latent))
+        of_users = (latent.square().sum() + liking.square().sum()) / len(batch.users)
+        penalty = of_users + squared_norm_of_rows([], [self.item_latent, bias], batch)
+        penalty = penalty + self.content.squared_norm(batch, shown)
         return objective + 0.5 * self.config.reg * penalty
 
     def _content(
-        self, items: Int[Tensor, " item"] | None = None, shown: Bool[Tensor, "item modality"] | None = None
-    ) -> Float[Tensor, "item _"]:
+        self, items: Int[Tensor, " row"] | None = None, shown: Bool[Tensor, "item modality"] | None = None
+    ) -> Float[Tensor, "_ dim"]:
         """E f and c . f of these items, or of every item, without what is hidden."""
         content = self.content.zeros if items is None else self.content.zeros[items]
         for place, part in enumerate(self.content.each()):
