@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from slow_lookalikes import slow_directions, slow_lookalikes, slow_token_directions
+from scipy.sparse import csr_array
+from slow_lookalikes import slow_directions, slow_lift, slow_lookalikes, slow_token_directions
 
 from reelmix.data import BagFeatures, DenseFeatures
 from reelmix.graph import lookalikes
-from reelmix.graph.lookalikes import directions, lookalike_graph
+from reelmix.graph.lookalikes import by_degree, directions, lift, lookalike_graph, similar_items
 
 ITEMS = np.array([0, 1, 3, 4, 6, 7, 8], np.int32)
 
@@ -86,3 +87,56 @@ def test_the_lists_of_tokens_stay_as_they_were():
     features = BagFeatures(np.array([0, 1], np.int32), np.array([0, 3, 4]), tokens, 4)
     directions(features)
     assert tokens.tolist() == [3, 1, 3, 2]
+
+
+def watched_by(n_users, n_items, rng, liked=None):
+    """Who watched what: four items each, of one kind if items have kinds."""
+    pairs = []
+    for user in range(n_users):
+        those = np.arange(n_items) if liked is None else np.flatnonzero(liked == user % (liked.max() + 1))
+        pairs += [(user, item) for item in rng.choice(those, 4, replace=False)]
+    return pairs
+
+
+def as_matrix(pairs, shape):
+    users, items = np.array(pairs).T
+    return csr_array((np.ones(len(pairs), np.float32), (users, items)), shape=shape)
+
+
+@pytest.mark.parametrize("at_a_time", [lookalikes.BLOCK_BYTES, 300, 1])
+def test_lift_equals_loops_over_all_pairs(at_a_time, monkeypatch):
+    monkeypatch.setattr(lookalikes, "BLOCK_BYTES", at_a_time)
+    rng = np.random.default_rng(5)
+    pairs = [*watched_by(12, 9, rng), (12, 3), (13, 3)]  # the last two watched one thing
+    similar = similar_items(dense(), 9, 2)
+    expected = slow_lift(pairs, similar.toarray())
+    assert lift(as_matrix(pairs, (15, 9)), similar) == pytest.approx(expected, abs=1e-12)
+    assert lift(as_matrix(pairs, (15, 9)), by_degree(similar)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_content_that_tells_nothing_has_a_lift_of_one_and_content_that_tells_the_kind_of_their_number():
+    rng = np.random.default_rng(6)
+    kinds = np.arange(200) % 5
+    of_a_kind = np.eye(5)[kinds] + 0.01 * rng.normal(size=(200, 5))
+    for content, expected in ((rng.normal(size=(200, 5)), 1.0), (of_a_kind, 5.0)):
+        similar = similar_items(DenseFeatures(np.arange(200, dtype=np.int32), content), 200, 10)
+        seen = as_matrix(watched_by(3000, 200, rng, kinds), (3000, 200))
+        assert lift(seen, similar) == pytest.approx(expected, rel=0.05)
+
+
+def test_that_popular_items_are_watched_together_is_chance():
+    rng = np.random.default_rng(7)
+    popularity = np.arange(1, 201) ** -0.7
+    popularity /= popularity.sum()
+    pairs = [(user, item) for user in range(3000) for item in rng.choice(200, 4, replace=False, p=popularity)]
+    ranks = np.arange(200)
+    neighbours = csr_array((abs(ranks[:, None] - ranks) <= 5) & (ranks[:, None] != ranks))
+    assert lift(as_matrix(pairs, (3000, 200)), neighbours) == pytest.approx(1.0, rel=0.1)
+
+
+def test_where_nothing_can_be_told_the_lift_is_two():
+    nothing = csr_array((5, 5))
+    alone = as_matrix([(user, user) for user in range(5)], (5, 5))
+    everything = csr_array(np.ones((5, 5)) - np.eye(5))
+    assert lift(alone, everything) == lift(alone, nothing) == 2.0
+    assert lift(csr_array((3, 5)), everything) == 2.0

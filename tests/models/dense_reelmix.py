@@ -1,7 +1,7 @@
 """A slow Reelmix to judge the fast one by: dense matrices, loops over pairs, float64, autograd for gradients.
 
     z_i  = e_i + sum_m W_m f_im                       e_i only where somebody watched i
-    p_im = sum_j S_m[i, j] z_j
+    p_im = c_m sum_j S_m[i, j] z_j
     x_i  = z_i + sum_m p_im
     x_u  = sum_{i in N_u} (z_i + sum_m alpha_um p_im)
     s    = cos(x_u, x_i) / tau + b_i
@@ -34,7 +34,7 @@ class DenseContent:
     present: list[bool]
     features: Tensor  # (item, feature), what W_m maps; zeros where the item lacks it
     directions: Tensor  # (item, feature), length 1; zeros where the item lacks it
-    similar: Tensor  # (item, item)
+    similar: Tensor  # (item, item), times c_m
 
 
 @dataclass

@@ -48,3 +48,21 @@ def slow_lookalikes(directions, present, neighbours):
             if both[a, b]:
                 both[a, b] /= math.sqrt(degree[a] * degree[b])
     return both
+
+
+def slow_lift(interactions, similar):
+    """Pairs of lookalikes that were watched, each 1 / (n - 1), to those of chance, with two to one added."""
+    watched = {}
+    for user, item in interactions:
+        watched.setdefault(user, []).append(item)
+    watchers = {item: sum(item in items for items in watched.values()) for _, item in interactions}
+    pairs = sum(watchers[i] * watchers[j] for i in watchers for j in watchers if i != j)
+    seen = expected = 0.0
+    for items in watched.values():
+        n = len(items)
+        if n > 1:
+            seen += sum(similar[i, j] > 0 for i in items for j in items if i != j) / (n - 1)
+            for i in watchers:
+                for j in watchers:
+                    expected += n * watchers[i] * watchers[j] / pairs * (i != j and similar[i, j] > 0)
+    return (seen + 2) / (expected + 1)

@@ -1,12 +1,13 @@
 """Reelmix against the dense reference, which leaves interactions out by computing everything again."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from dense_reelmix import DenseContent, DenseReelmix
-from slow_lookalikes import slow_directions, slow_lookalikes
+from slow_lookalikes import slow_directions, slow_lift, slow_lookalikes
 from small_worlds import (
     N_ITEMS,
     N_USERS,
@@ -23,6 +24,7 @@ from small_worlds import (
     world,
 )
 
+from reelmix.data.sample import sample
 from reelmix.models import Reelmix
 from reelmix.models.losses import sampled_softmax
 
@@ -47,6 +49,8 @@ def as_dense(model, split):
             mapped[features.items] = model.content[name].features.numpy()
         k = model.config.lookalikes
         similar = slow_lookalikes(directions, linked, k) if k else np.zeros((N_ITEMS, N_ITEMS))
+        if model.config.credit:
+            similar *= min(1.0, 2 - 2 / max(1.0, slow_lift(interactions_of(split), similar)))
         has = split.dataset.has(name).tolist()
         contents.append(DenseContent(name, has, *map(torch.from_numpy, (mapped, directions, similar))))
     parameters = leaves(model)
@@ -68,6 +72,7 @@ def as_dense(model, split):
         ({}, 2),
         ({"lookalikes": 0}, 0),
         ({"lookalikes": 20}, 1),
+        ({"credit": False}, 1),
         ({"emphasis_from": "history"}, 2),
         ({"emphasis_from": "none"}, 0),
         ({"content": "none"}, 1),
@@ -220,3 +225,19 @@ def test_emphasis_by_hand():
     left = both.emphasis(torch.tensor([0]), torch.tensor([1])).item()
     expected = np.exp(-0.5 + 0.2 * (-1 / 3 - heard.mean()) / heard.std())
     assert left == pytest.approx(expected, abs=1e-12)
+
+
+def test_lookalikes_by_content_of_other_items_get_no_credit():
+    """The simulated sample, and the same with its content shuffled among the items that have any."""
+    dataset = sample().dataset
+    rng = np.random.default_rng(0)
+    shuffled = {
+        name: replace(features, values=rng.permutation(features.values))
+        for name, features in dataset.features.items()
+    }
+    told, lost = (
+        Reelmix(embedding_size=4).build(one.split(rng=0)).credit
+        for one in (dataset, replace(dataset, features=shuffled))
+    )
+    assert (told == 1).all()
+    assert (lost < 0.15).all()

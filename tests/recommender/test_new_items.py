@@ -119,7 +119,8 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
             chosen = {item: cosines[item] for item in best if cosines[item] > 0}
             for item, cosine in chosen.items():
                 weight = cosine / np.sqrt(sum(chosen.values()) * (degrees[item] + cosine))
-                heard[new, place] += weight * layer0[item]
+                heard[new, place] += weight * run.weights["credit"][place] * layer0[item]
+    assert ((run.weights["credit"] > 0.1) & (run.weights["credit"] < 0.9)).any()
     has = np.stack([holed.has(name)[~old] for name in holed.modalities], axis=1)
     np.testing.assert_array_equal(heard[~old].any(axis=2), has)
     passes = more.vectors.passes[~old]

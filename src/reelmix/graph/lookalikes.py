@@ -58,6 +58,36 @@ def by_degree(graph: csr_array) -> csr_array:
     return csr_array(root @ graph @ root)
 
 
+def lift(interactions: csr_array, similar: csr_array) -> float:
+    r"""How many times as often people watched two lookalikes as chance would have it.
+
+    .. math::
+        \frac{\sum_u \frac{1}{n_u - 1} \sum_{i \ne j \in N_u} a_{ij}}
+             {\sum_u n_u \sum_{i \ne j} a_{ij} d_i d_j / \sum_{i \ne j} d_i d_j}
+
+    over people who watched more than one: chance has everybody watch as many as they did, by popularity.
+    Where content tells nothing of taste it is 1. A person's pairs weigh :math:`1 / (n_u - 1)`, so that
+    nobody counts for more than what they watched. Two such pairs where one was expected are added: data that
+    are too few to tell have a lift of 2.
+
+    Args:
+        interactions: (user, item), ones.
+        similar: (item, item), symmetric; above 0, a_ij = 1, for two items that are lookalikes.
+    """
+    ones, alike = (csr_array(matrix, dtype=np.float64, copy=True) for matrix in (interactions, similar))
+    alike.data[:] = alike.data > 0
+    n, d = (np.asarray(ones.sum(axis=axis)).ravel() for axis in (1, 0))
+    share = np.divide(1.0, n - 1, out=np.zeros(len(n)), where=n > 1)
+    seen, entries = 0.0, 1 + ones.nnz * alike.nnz / max(len(n) * len(d), 1)
+    block = max(1, int(BLOCK_BYTES / 16 / entries))  # users whose products are held at a time
+    for start in range(0, len(n), block):
+        some = ones[start : start + block]
+        seen += (csr_array(some @ alike).multiply(some).sum(axis=1) * share[start : start + block]).sum()
+    pairs = d.sum() ** 2 - (d**2).sum()
+    expected = n[n > 1].sum() * (d @ np.asarray(alike @ d)) / pairs if pairs else 0.0
+    return float((seen + 2) / (expected + 1))
+
+
 def directions(features: Features) -> Float[np.ndarray, "present feature"] | csr_matrix:
     """The content of each item that has the modality as a vector of length 1, or of zeros.
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import Missing, filled
-from reelmix.graph.lookalikes import by_degree, similar_items
+from reelmix.graph.lookalikes import by_degree, lift, similar_items
 from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Induction, Model, chances, seeded
 from reelmix.models.content import Contents
@@ -84,6 +84,10 @@ class ReelmixConfig(ModelSettings):
     """Items that each item chooses in every modality's graph of items with similar content; 0 leaves these
     graphs out. 10 and 20 validate alike."""
 
+    credit: bool = True
+    """Whether a modality's lookalikes count for less where people watch them together little more often than
+    chance would have it: fully if twice as often or more, and not at all if as often."""
+
     content: LayerZeroContent = "linear"
     """From features to the d dimensions of layer 0: linear or mlp (trained), pca or identity (fixed); none
     leaves it to the graphs of lookalikes."""
@@ -119,7 +123,7 @@ class Layers(NamedTuple):
 
     Attributes:
         zero: layer 0, from which everything else comes.
-        alike: for each modality, the layer 0 of the items with similar content.
+        alike: for each modality, the layer 0 of the items with similar content, as far as it counts.
     """
 
     zero: Float[Tensor, "item dim"]
@@ -140,11 +144,13 @@ class Reelmix(Model):
     r"""Reelmix: DualGNN's two ideas, a vector of nobody's own for users, and each interaction left out.
 
     Layer 0 of an item is a trained vector and its mapped content; an item is that, and layer 0 of the items
-    with similar content (S_m: :func:`reelmix.graph.lookalike_graph`):
+    with similar content (S_m: :func:`reelmix.graph.lookalike_graph`), as far as people watch them together
+    (c_m, 0 to 1, by their :func:`reelmix.graph.lookalikes.lift`):
 
     .. math::
         z_i = e_i + \sum_m W_m f_{i,m} \qquad
-        p_{i,m} = \sum_j S_m[i,j] z_j \qquad
+        p_{i,m} = c_m \sum_j S_m[i,j] z_j \qquad
+        c_m = \min\big(1, 2 - 2 / \max(1, \mathrm{lift}_m)\big) \qquad
         x_i = z_i + \sum_m p_{i,m}
 
     A user is what they watched, with their emphasis on each modality, which the user graph helps to find
@@ -160,7 +166,7 @@ class Reelmix(Model):
     test ever asks: that is most of the overfitting.
 
     Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item). Kept with them are
-    ``degrees`` (item, modality), by which a new item's lookalikes are scaled.
+    ``degrees`` (item, modality), by which a new item's lookalikes are scaled, and ``credit`` (modality), c.
     """
 
     name = "reelmix"
@@ -180,13 +186,17 @@ class Reelmix(Model):
         self._keep("watched", train.sum(axis=1))
         self.n_watched = int((train.sum(axis=0) > 0).sum())
         self.alike, degrees = nn.ModuleList(), np.zeros((dataset.n_items, len(dataset.modalities)))
+        credit = np.ones(len(dataset.modalities))
         for place, name in enumerate(dataset.modalities if config.lookalikes else ()):
             features = dataset.features[name]
             linked = features.only(split.edges(name)[features.items])
             similar = similar_items(linked, dataset.n_items, config.lookalikes)
             degrees[:, place] = similar.sum(axis=1)
-            self.alike.append(SparseMatrix(by_degree(similar)))
+            if config.credit:
+                credit[place] = min(1.0, 2 - 2 / max(1.0, lift(train, similar)))
+            self.alike.append(SparseMatrix(by_degree(similar) * credit[place]))
         self._keep("degrees", degrees, saved=True)
+        self._keep("credit", credit, saved=True)
         self.personal = len(self.alike) > 0 and config.emphasis_from != "none"
         if self.personal:
             self.emphasis = HistoryEmphasis(

@@ -47,7 +47,7 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
     """
     known = run.vectors
     assert known.passes is not None
-    if known.directions is not None and "degrees" not in run.weights:
+    if known.directions is not None and not {"degrees", "credit"} <= run.weights.keys():
         raise RunError(
             expected="a run that can tell what a new item looks like",
             found="one of an earlier version",
@@ -115,7 +115,7 @@ def _of_lookalikes(
         product = chosen.sum(axis=1, keepdims=True) * (degrees[best] + chosen)
         weights = np.divide(chosen, np.sqrt(product), out=np.zeros_like(chosen), where=chosen > 0)
         heard[start : start + block] = np.einsum("nk,nkd->nd", weights, layer0[best])
-    return heard
+    return heard * run.weights["credit"][place]
 
 
 def _dualgnn(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
