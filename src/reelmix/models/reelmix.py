@@ -86,7 +86,7 @@ class ReelmixConfig(ModelSettings):
 
     credit: bool = True
     """Whether a modality's lookalikes count for less where people watch them together little more often than
-    chance would have it: fully if twice as often or more, and not at all if as often."""
+    chance would have it: fully if 1.5 times as often or more, and not at all if as often."""
 
     content: LayerZeroContent = "linear"
     """From features to the d dimensions of layer 0: linear or mlp (trained), pca or identity (fixed); none
@@ -150,7 +150,7 @@ class Reelmix(Model):
     .. math::
         z_i = e_i + \sum_m W_m f_{i,m} \qquad
         p_{i,m} = c_m \sum_j S_m[i,j] z_j \qquad
-        c_m = \min\big(1, 2 - 2 / \max(1, \mathrm{lift}_m)\big) \qquad
+        c_m = \min\big(1, 3 - 3 / \max(1, \mathrm{lift}_m)\big) \qquad
         x_i = z_i + \sum_m p_{i,m}
 
     A user is what they watched, with their emphasis on each modality, which the user graph helps to find
@@ -193,7 +193,7 @@ class Reelmix(Model):
             similar = similar_items(linked, dataset.n_items, config.lookalikes)
             degrees[:, place] = similar.sum(axis=1)
             if config.credit:
-                credit[place] = min(1.0, 2 - 2 / max(1.0, lift(train, similar)))
+                credit[place] = min(1.0, 3 - 3 / max(1.0, lift(train, similar)))
             self.alike.append(SparseMatrix(by_degree(similar) * credit[place]))
         self._keep("degrees", degrees, saved=True)
         self._keep("credit", credit, saved=True)
