@@ -41,7 +41,6 @@ OTHERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "leaving interactions out": {"leave_out": False},
     "lookalikes": {"lookalikes": 0},
-    "credit of lookalikes": {"credit": False},
     "the user graph": {"emphasis_from": "history"},
     "emphasis": {"emphasis_from": "none"},
     "content in layer 0": {"content": "none"},
