@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from reelmix.cli.terminal import TrainingProgress
 from reelmix.data import Card, Dataset
 from reelmix.data.assemble import assemble
+from reelmix.data.sample import sample
 from reelmix.evaluation import EvaluationConfig
 from reelmix.models.dualgnn import DualGNNConfig
 from reelmix.recommender import Run
@@ -290,3 +292,22 @@ def test_what_is_there_is_not_trained_over(refused, data, run_folder):
 
 def test_the_dataset_is_only_read(data, run_folder, world):
     assert Dataset.read(data).content_hash == world.dataset.content_hash
+
+
+def test_content_that_tells_little_is_named(reelmix, tmp_path):
+    """Pictures are shuffled among the items; sounds and words are as they were."""
+    dataset = sample(n_users=600, n_items=400).dataset
+    pictures = dataset.features["visual"]
+    shuffled = replace(pictures, values=np.random.default_rng(0).permutation(pictures.values))
+    lost = replace(dataset, features=dict(dataset.features) | {"visual": shuffled}).write(tmp_path / "lost")
+    words = ["--embedding-size", 4, "--epochs", 1, "--no-map"]
+    done = reelmix("train", lost, "--out", tmp_path / "run", *words)
+    assert done.status == 0
+    credit = Run.read(tmp_path / "run").weights["credit"]
+    lift = 3 / (3 - credit[0])
+    (said,) = (line for line in done.err.splitlines() if line.startswith("note: "))
+    assert said == (
+        f"note: visual tells little: items alike in it are watched together {lift:.1f} times as often as by "
+        f"chance, and count for {credit[0]:.0%}"
+    )
+    assert credit[0] < 0.5 < credit[1:].min()

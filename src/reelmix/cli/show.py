@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reelmix.cli.terminal import count, table
+from reelmix.cli.terminal import count, table, warn
 from reelmix.recommender.recommender import Recommendation
 from reelmix.recommender.run import Run
 
@@ -21,6 +21,19 @@ def show_metrics(run: Run, stage: str) -> None:
     rows = [[name, *(_number(metrics.get(f"{name}@{cut}")) for cut in cuts)] for name in names]
     title = f"{run.manifest['model']} on {data['name']}{simulated}, {stage}: {count(users, 'user')}"
     table(title, ["", *(f"@{cut}" for cut in cuts)], rows)
+
+
+def note_credit(run: Run) -> None:
+    """Says which content tells little of what people watch together, if any does."""
+    if "credit" not in run.weights:  # not Reelmix
+        return
+    for name, credit in zip(run.vectors.item_parts, run.weights["credit"], strict=True):
+        if credit < 0.5:
+            lift = 3 / (3 - credit)
+            warn(
+                f"{name} tells little: items alike in it are watched together {lift:.1f} times as often as "
+                f"by chance, and count for {credit:.0%}"
+            )
 
 
 def show_list(title: str, lines: Sequence[Recommendation], reasons: Sequence[str] = ()) -> None:

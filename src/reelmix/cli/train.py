@@ -13,7 +13,7 @@ import torch
 import typer
 
 from reelmix.cli.flags import settings_flags
-from reelmix.cli.show import show_metrics
+from reelmix.cli.show import note_credit, show_metrics
 from reelmix.cli.terminal import TrainingProgress, count, say, warn
 from reelmix.data import Dataset, Split
 from reelmix.errors import ConfigError, nearest
@@ -132,7 +132,9 @@ def command(
         )
         say(f"starting {count(workers, 'worker')} with Ray")
         fit_on_ray(job, workers=workers, resume=resume, progress=TrainingProgress())
-        show_metrics(Run.read(out), "test")
+        trained = Run.read(out)
+        show_metrics(trained, "test")
+        note_credit(trained)
         say(f"run folder: {out}")
         return
     model_to_train = model_class(experiment.model)(experiment.settings)
@@ -153,6 +155,7 @@ def command(
         check_memory=memory_check,
     )
     show_metrics(run, "test")
+    note_credit(run)
     say(f"run folder: {out}")
 
 
