@@ -11,7 +11,7 @@
     g_um     = the mean over what u watched of the mean over its watchers of z(q_um)
 
 Left out of a triple's own score is the interaction itself: everything is computed again without it, but for
-the means and deviations by which z standardises.
+the means and deviations by which z standardises, and c_m.
 
 Parameter names, all float64: item (item, dim), bias (item), emphasis.own and emphasis.graph (modality; phi
 and psi), and for each modality content.<name>.weight (dim, feature).

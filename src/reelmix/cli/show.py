@@ -29,10 +29,9 @@ def note_credit(run: Run) -> None:
         return
     for name, credit in zip(run.vectors.item_parts, run.weights["credit"], strict=True):
         if credit < 0.5:
-            lift = 3 / (3 - credit)
             warn(
-                f"{name} tells little: items alike in it are watched together {lift:.1f} times as often as "
-                f"by chance, and count for {credit:.0%}"
+                f"{name} tells little: people watch items alike in it together hardly more often than by "
+                f"chance, so that likeness counts for {credit:.0%}"
             )
 
 

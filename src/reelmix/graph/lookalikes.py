@@ -61,14 +61,16 @@ def by_degree(graph: csr_array) -> csr_array:
 def lift(interactions: csr_array, similar: csr_array) -> float:
     r"""How many times as often people watched two lookalikes as chance would have it.
 
+    The lift of association rules (Brin et al., SIGMOD 1997, there called interest), over all pairs at once:
+
     .. math::
         \frac{\sum_u \frac{1}{n_u - 1} \sum_{i \ne j \in N_u} a_{ij}}
              {\sum_u n_u \sum_{i \ne j} a_{ij} d_i d_j / \sum_{i \ne j} d_i d_j}
 
     over people who watched more than one: chance has everybody watch as many as they did, by popularity.
     Where content tells nothing of taste it is 1. A person's pairs weigh :math:`1 / (n_u - 1)`, so that
-    nobody counts for more than what they watched. Two such pairs where one was expected are added: data that
-    are too few to tell have a lift of 2.
+    nobody counts for more than what they watched. To what was seen 2 is added, and to what chance expects 1:
+    data that are too few to tell have a lift of 2.
 
     Args:
         interactions: (user, item), ones.
