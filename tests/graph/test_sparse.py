@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from reelmix.graph.sparse import SparseMatrix
+from reelmix.graph.sparse import Chosen, SparseMatrix
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,11 @@ def rows(dense, dim=3, seed=2):
     return np.random.default_rng(seed).normal(size=(dense.shape[0], dim))
 
 
+def picked(chosen):
+    where = torch.as_tensor(chosen, dtype=torch.int64)
+    return Chosen(where, where)
+
+
 def test_product(dense):
     found = SparseMatrix(csr_array(dense))(torch.tensor(columns(dense)))
     np.testing.assert_allclose(found, dense @ columns(dense), rtol=1e-13, atol=1e-13)
@@ -69,15 +74,12 @@ def test_product_with_the_transpose(dense):
 @pytest.mark.parametrize("chosen", [[0], [6, 2, 2, 0, 6, 5, 2], [2, 6], [], list(range(7)) * 3])
 def test_chosen_rows(chosen, made):
     dense = made()
-    assert (SparseMatrix(csr_array(dense)).even is None) == (made is uneven)
-    found = SparseMatrix(csr_array(dense)).rows(
-        torch.tensor(chosen, dtype=torch.int64), torch.tensor(columns(dense))
-    )
+    found = SparseMatrix(csr_array(dense)).rows(picked(chosen), torch.tensor(columns(dense)))
     np.testing.assert_allclose(found, (dense @ columns(dense))[chosen], rtol=1e-13, atol=1e-13)
 
 
 def test_chosen_rows_of_a_matrix_without_entries():
-    found = SparseMatrix(csr_array((4, 3))).rows(torch.tensor([1, 1, 3]), torch.ones(3, 2))
+    found = SparseMatrix(csr_array((4, 3))).rows(picked([1, 1, 3]), torch.ones(3, 2))
     np.testing.assert_array_equal(found, np.zeros((3, 2)))
 
 
@@ -88,7 +90,7 @@ def test_entries_in_any_order_and_repeated_entries_are_added_up():
     sparse, dense = SparseMatrix(matrix), np.array([[1.0, 0.0, 5.0], [0.0, 5.0, 0.0]])
     np.testing.assert_array_equal(sparse(torch.eye(3)), dense)
     np.testing.assert_array_equal(sparse.transposed(torch.eye(2)), dense.T)
-    np.testing.assert_array_equal(sparse.rows(torch.tensor([1, 0]), torch.eye(3)), dense[[1, 0]])
+    np.testing.assert_array_equal(sparse.rows(picked([1, 0]), torch.eye(3)), dense[[1, 0]])
 
 
 @pytest.mark.parametrize("shape", [name for name, dense in SHAPES.items() if 0 not in dense.shape])
@@ -103,9 +105,9 @@ def test_gradients_of_both_products(shape):
 @pytest.mark.parametrize("chosen", [[0, 3], [5, 2, 2, 0, 5, 5], [2, 6]])
 def test_gradient_of_chosen_rows(chosen, made):
     dense = made()
-    matrix, picked = SparseMatrix(csr_array(dense)), torch.tensor(chosen)
+    matrix = SparseMatrix(csr_array(dense))
     x = torch.tensor(columns(dense), requires_grad=True)
-    torch.autograd.gradcheck(lambda x: matrix.rows(picked, x), x)
+    torch.autograd.gradcheck(lambda x: matrix.rows(picked(chosen), x), x)
 
 
 def test_gradients_equal_the_transposed_dense_product():
@@ -121,7 +123,7 @@ def test_gradients_equal_the_transposed_dense_product():
 
     chosen = [4, 0, 4, 4, 2]
     x = torch.tensor(columns(dense), requires_grad=True)
-    (matrix.rows(torch.tensor(chosen), x) * torch.tensor(outer[:5])).sum().backward()
+    (matrix.rows(picked(chosen), x) * torch.tensor(outer[:5])).sum().backward()
     np.testing.assert_allclose(x.grad, dense[chosen].T @ outer[:5], rtol=1e-13, atol=1e-13)
 
 
@@ -152,7 +154,7 @@ def test_float32_is_as_close_as_float32_can_be():
 
 def all_results(matrix, x, y, chosen):
     x, y = x.clone().requires_grad_(), y.clone().requires_grad_()
-    parts = [matrix(x), matrix.transposed(y), matrix.rows(chosen, x)]
+    parts = [matrix(x), matrix.transposed(y), matrix.rows(picked(chosen), x)]
     sum(part.square().sum() for part in parts).backward()
     return [*parts, x.grad, y.grad]
 
@@ -187,10 +189,10 @@ def test_mixed_precision_while_training_alone():
     rng = np.random.default_rng(5)
     dense = rng.random((60, 5_000)) * (rng.random((60, 5_000)) < 0.8)  # 4,000 numbers add up in a row
     matrix, x = SparseMatrix(csr_array(dense)), torch.tensor(rng.random((5_000, 3)), dtype=torch.float32)
-    weights, chosen = torch.tensor(rng.normal(size=(60, 3)), dtype=torch.float32), torch.tensor([7, 0, 7])
+    weights, chosen = torch.tensor(rng.normal(size=(60, 3)), dtype=torch.float32), [7, 0, 7]
     products = {
         "product": lambda of: matrix(of),
-        "rows": lambda of: matrix.rows(chosen, of).repeat(20, 1),
+        "rows": lambda of: matrix.rows(picked(chosen), of).repeat(20, 1),
         "transposed": lambda of: matrix.transposed(weights @ of[:3]),
     }
     for name, product in products.items():

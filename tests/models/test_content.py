@@ -11,6 +11,7 @@ from small_worlds import labelled_pairs, split_of, two_modalities
 from reelmix.data import BagFeatures, DenseFeatures
 from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import ConfigError
+from reelmix.graph.sparse import Chosen
 from reelmix.models.base import seeded
 from reelmix.models.content import Contents, make_content
 
@@ -65,7 +66,7 @@ def test_of_some_items_alone(content, unit, items):
     made.unit = unit
     chosen = torch.tensor(items, dtype=torch.int64)
     weights = torch.from_numpy(np.random.default_rng(1).normal(size=(len(items), D)))
-    found, expected = made(chosen), made()[chosen]
+    found, expected = made(Chosen(chosen, chosen)), made()[chosen]
     assert found.shape == (len(items), D)
     torch.testing.assert_close(found, expected)
     if made.trained:

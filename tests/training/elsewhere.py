@@ -17,7 +17,6 @@ aten = torch.ops.aten
 OF_UNKNOWN_SIZE = {
     aten.nonzero.default,
     aten.masked_select.default,
-    aten.repeat_interleave.Tensor,
     aten._unique2.default,
     aten.unique_dim.default,
 }
@@ -85,7 +84,7 @@ class Elsewhere(TorchDispatchMode):
             self.fetched += bool(there) and not to_there
         elif there and any(tensor.dim() for tensor in here):  # a single number may come along
             raise AssertionError(f"{operation} on tensors of two places")
-        if there and self._waits(operation, args):
+        if there and self._waits(operation, args, kwargs):
             self.waits.append(str(operation))
         result = operation(
             *tree_map_only(_There, lambda tensor: tensor.here, args),
@@ -102,8 +101,9 @@ class Elsewhere(TorchDispatchMode):
             Tensor, lambda tensor: known[id(tensor)] if id(tensor) in known else _There(tensor), result
         )
 
-    def _waits(self, operation, args):
+    def _waits(self, operation, args, kwargs):
         by_mask = operation in {aten.index.Tensor, aten.index_put.default, aten.index_put_.default} and any(
             index is not None and index.dtype == torch.bool for index in args[1]
         )
-        return by_mask or operation in OF_UNKNOWN_SIZE | ASKED
+        repeats = operation is aten.repeat_interleave.Tensor and kwargs.get("output_size") is None
+        return by_mask or repeats or operation in OF_UNKNOWN_SIZE | ASKED

@@ -42,9 +42,12 @@ SPLIT = {
 LEARNED = sorted(name for name, model in MODELS.items() if issubclass(model, Model))
 SHARED = {
     **{name: Order(name, settings={"embedding_size": 8}, training=STEPS) for name in LEARNED},
-    "dualgnn by softmax": Order(
-        "dualgnn", settings={"embedding_size": 8, "loss": "softmax", "candidates": 10}, training=STEPS
-    ),
+    **{
+        f"{name} by softmax": Order(
+            name, settings={"embedding_size": 8, "loss": "softmax", "candidates": 10}, training=STEPS
+        )
+        for name in ("dualgnn", "mmgcn", "vbpr")
+    },
     "reelmix, where some have no evidence": Order(
         "reelmix", settings={"embedding_size": 8}, training=STEPS | {"batch_size": 30}, lone=5
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,23 @@ from torch.nn import functional
 
 Rows = tuple[Tensor, Tensor, Tensor]
 """Compressed rows: the columns and values of all entries row by row, and where each row starts."""
+
+
+class Chosen(NamedTuple):
+    """Some rows of a table, where the table is and on the CPU: there they are counted, and nobody waits."""
+
+    there: Int[Tensor, " chosen"]
+    here: Int[Tensor, " chosen"]
+
+    @classmethod
+    def sent(cls, here: Int[Tensor, " chosen"], device: torch.device) -> Chosen:
+        """Rows on the CPU, and sent to where the table is."""
+        return cls(sent(here, device), here)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device that is not waited for: a GPU reads it from pinned memory."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 class SparseMatrix(nn.Module):
@@ -26,7 +43,6 @@ class SparseMatrix(nn.Module):
         matrix: S, of shape (row, column), any real dtype; stored in torch's default dtype.
 
     Attributes:
-        even: entries of the longest row, if most rows have about as many; else None.
         mixed: in training mode read numbers of 16 bits (bfloat16), half the bytes, and add up in 32. A
             product is then right to about 0.3 %; in evaluation mode it is always exact.
     """
@@ -36,8 +52,6 @@ class SparseMatrix(nn.Module):
     def __init__(self, matrix: csr_array) -> None:
         super().__init__()
         self.n_rows, self.n_columns = cast(tuple[int, int], matrix.shape)
-        longest = int(np.diff(csr_array(matrix).indptr).max(initial=0))
-        self.even = longest if longest * self.n_rows <= 2 * matrix.nnz else None
         for name, half in (("forward", csr_array(matrix)), ("transpose", csr_array(matrix.T))):
             half.sort_indices()
             index = (
@@ -47,6 +61,8 @@ class SparseMatrix(nn.Module):
             self.register_buffer(f"{name}_columns", _tensor(half.indices, index), persistent=False)
             self.register_buffer(f"{name}_values", values, persistent=False)
             self.register_buffer(f"{name}_starts", _tensor(half.indptr, index), persistent=False)
+        starts = cast(Tensor, self.forward_starts)
+        self._starts_here = starts  # stays on the CPU, wherever the others go
 
     def forward(self, x: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
         """S @ x."""
@@ -56,16 +72,12 @@ class SparseMatrix(nn.Module):
         """S.T @ x."""
         return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward"), self._reads))
 
-    def rows(
-        self, chosen: Int[Tensor, " batch"], x: Float[Tensor, "column dim"]
-    ) -> Float[Tensor, "batch dim"]:
+    def rows(self, chosen: Chosen, x: Float[Tensor, "column dim"]) -> Float[Tensor, "chosen dim"]:
         """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
-        return cast(
-            Tensor,
-            _ChosenRows.apply(
-                x, chosen, self._half("forward"), self._half("transpose"), self._reads, self.even
-            ),
-        )
+        starts = self._starts_here
+        n_entries = int((starts[chosen.here + 1] - starts[chosen.here]).sum())
+        halves = self._half("forward"), self._half("transpose")
+        return cast(Tensor, _ChosenRows.apply(x, chosen.there, n_entries, *halves, self._reads))
 
     @property
     def _reads(self) -> torch.dtype | None:
@@ -101,15 +113,14 @@ class _ChosenRows(torch.autograd.Function):
         ctx: Any,
         x: Tensor,
         chosen: Tensor,
+        n_entries: int,
         matrix: Rows,
         transpose: Rows,
         reads: torch.dtype | None,
-        even: int | None,
     ) -> Tensor:
         ctx.save_for_backward(chosen)
         ctx.n_rows, ctx.transpose, ctx.reads = len(matrix[2]) - 1, transpose, reads
-        selected = _select(matrix, chosen) if even is None else _select_even(matrix, chosen, even)
-        return _multiply(selected, x, reads)
+        return _multiply(_select(matrix, chosen, n_entries), x, reads)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
@@ -138,29 +149,15 @@ def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
     ).to(x.dtype)
 
 
-def _select(matrix: Rows, chosen: Tensor) -> Rows:
+def _select(matrix: Rows, chosen: Tensor, n_entries: int) -> Rows:
     columns, values, starts = matrix
     first = starts[chosen]
     lengths = starts[chosen + 1] - first
     new_starts = functional.pad(lengths.cumsum(0, dtype=starts.dtype), (1, 0))
-    shift = torch.repeat_interleave(first - new_starts[:-1], lengths)
-    entries = torch.arange(len(shift), dtype=starts.dtype, device=starts.device) + shift
+    shift = torch.repeat_interleave(first - new_starts[:-1], lengths, output_size=n_entries)
+    entries = torch.arange(n_entries, dtype=starts.dtype, device=starts.device) + shift
     # many times faster than columns[entries]
     return columns.index_select(0, entries), values.index_select(0, entries), new_starts
-
-
-def _select_even(matrix: Rows, chosen: Tensor, length: int) -> Rows:
-    """The same with zeros behind rows that are shorter: how many entries there are is known beforehand.
-
-    A device is not waited for.
-    """
-    columns, values, starts = matrix
-    first, last = (starts.index_select(0, chosen + after).unsqueeze(1) for after in (0, 1))
-    entries = first + torch.arange(length, dtype=starts.dtype, device=starts.device)
-    there = (entries < last).flatten()
-    entries = entries.flatten().clamp(max=len(columns) - 1)
-    new_starts = torch.arange(len(chosen) + 1, dtype=starts.dtype, device=starts.device) * length
-    return columns.index_select(0, entries), values.index_select(0, entries) * there, new_starts
 
 
 def _tensor(array: np.ndarray, dtype: type[np.signedinteger[Any]]) -> Tensor:

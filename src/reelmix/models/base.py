@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from reelmix.data import Split
+from reelmix.graph.sparse import Chosen, sent
 from reelmix.models.columns import Columns, columns_mix
 from reelmix.settings import DataSize, ModelSettings, Settings, preset_values
 
@@ -28,6 +29,19 @@ class Batch(NamedTuple):
     """Seed of whatever else a model leaves to chance on this batch."""
     whole: Batch | None = None
     """The batch that this one is a share of; None where it is whole."""
+    here: Batch | None = None
+    """The same on the CPU, to be counted without waiting; None where it is there."""
+
+    @property
+    def chosen_users(self) -> Chosen:
+        """The rows of the triples' users."""
+        return Chosen(self.users, (self.here or self).users)
+
+    def share(self, rows: slice) -> Batch:
+        """Some of its triples."""
+        users, positives, negatives = (column[rows] for column in self[:3])
+        here = self.here and self.here.share(rows)
+        return Batch(users, positives, negatives, self.rng, self, here)
 
     def sample(self, n: int) -> Int[Tensor, " candidate"]:
         """The first ``n`` negatives of the whole batch: one sample of items for all of its shares."""
@@ -170,8 +184,6 @@ def seeded(rng: int) -> torch.Generator:
 def chances(*shape: int, rng: int, device: torch.device) -> Float[Tensor, ...]:
     """Uniform numbers from 0 to below 1: alike on every device, and in every precision.
 
-    They are drawn on the CPU in single precision. A GPU gets them from pinned memory, and is not waited for.
+    They are drawn on the CPU in single precision, and sent.
     """
-    pinned = device.type == "cuda"
-    drawn = torch.rand(shape, generator=seeded(rng), dtype=torch.float32, pin_memory=pinned)
-    return drawn.to(device, non_blocking=True)
+    return sent(torch.rand(shape, generator=seeded(rng), dtype=torch.float32), device)

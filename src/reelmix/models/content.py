@@ -8,14 +8,14 @@ from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.errors import ConfigError
-from reelmix.graph.sparse import SparseMatrix
+from reelmix.graph.sparse import Chosen, SparseMatrix, sent
 from reelmix.models.base import Batch, xavier
 from reelmix.models.columns import columns_mix
 from reelmix.models.losses import squared_norm_of_rows
@@ -38,29 +38,29 @@ class Content(nn.Module, ABC):
         self.n_items = n_items
         row_of = np.full(n_items, -1)
         row_of[rows] = np.arange(len(rows))
+        self._row_of_here = torch.from_numpy(row_of)
         self.rows: Tensor
-        self.row_of: Tensor
         self.register_buffer("rows", torch.from_numpy(rows.astype(np.int64)), persistent=False)
-        self.register_buffer("row_of", torch.from_numpy(row_of), persistent=False)
 
     @abstractmethod
-    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
         """The content vectors of the items that have the modality, before they are scaled.
 
         Args:
             chosen: which of them, at the cost of these alone; None for all.
         """
 
-    def forward(self, items: Int[Tensor, " item"] | None = None) -> Float[Tensor, "item dim"]:
+    def forward(self, items: Chosen | None = None) -> Float[Tensor, "item dim"]:
         """The content vector of these items, at the cost of these alone, or of every item."""
         if items is None:
             return self.placed(self._scaled(self.present_rows()))
-        if len(self.rows) == 0:
-            return self.placed(self.present_rows())[items]
-        # for an item without the modality another's vector is made, and not used: no count is asked for
-        row = self.row_of[items]
-        vectors = self._scaled(self.present_rows(row.clamp(min=0)))
-        return vectors if len(self.rows) == self.n_items else vectors * (row >= 0).unsqueeze(1)
+        here = self._row_of_here[items.here]
+        having = torch.nonzero(here >= 0).squeeze(1)
+        vectors = self._scaled(self.present_rows(Chosen.sent(here[having], self.rows.device)))
+        if len(having) == len(here):
+            return vectors
+        everywhere = vectors.new_zeros(len(here), vectors.shape[1])
+        return everywhere.index_copy(0, sent(having, self.rows.device), vectors)
 
     def _scaled(self, vectors: Float[Tensor, "present dim"]) -> Float[Tensor, "present dim"]:
         return functional.normalize(vectors) if self.unit else vectors
@@ -84,9 +84,9 @@ class FixedContent(Content):
         self.vectors: Tensor
         self.register_buffer("vectors", _working(vectors), persistent=False)
 
-    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
         """The vectors as given."""
-        return self.vectors if chosen is None else self.vectors[chosen]
+        return self.vectors if chosen is None else self.vectors[chosen.there]
 
 
 class PrincipalContent(FixedContent):
@@ -123,8 +123,8 @@ class TrainedMap(Content):
         self.register_buffer("mean", _working(mean))
         self.register_buffer("norm", _working(np.array(norm)))
 
-    def _of(self, chosen: Int[Tensor, " present"] | None) -> Float[Tensor, "present feature"]:
-        return self.features if chosen is None else self.features[chosen]
+    def _of(self, chosen: Chosen | None) -> Float[Tensor, "present feature"]:
+        return self.features if chosen is None else self.features[chosen.there]
 
 
 class LinearContent(TrainedMap):
@@ -145,7 +145,7 @@ class LinearContent(TrainedMap):
         self.weight = xavier(embedding_size, features.size, generator=rng)
         self.bias = nn.Parameter(torch.zeros(embedding_size)) if bias else None
 
-    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
         """The mapped features."""
         return functional.linear(self._of(chosen), self.weight, self.bias)
 
@@ -163,7 +163,7 @@ class MlpContent(TrainedMap):
         self.weight2 = xavier(embedding_size, hidden, generator=rng)
         self.bias2 = nn.Parameter(torch.zeros(embedding_size))
 
-    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
         """The mapped features."""
         hidden = functional.linear(self._of(chosen), self.weight1, self.bias1)
         return functional.linear(functional.leaky_relu(hidden, LEAKY_SLOPE), self.weight2, self.bias2)
@@ -183,7 +183,7 @@ class BagContent(Content):
         self.average = SparseMatrix(csr_array(entries, shape=shape, copy=True))
         self.tokens = xavier(features.n_tokens, embedding_size, generator=rng)
 
-    def present_rows(self, chosen: Int[Tensor, " present"] | None = None) -> Float[Tensor, "present dim"]:
+    def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
         """The averaged embeddings."""
         return self.average(self.tokens) if chosen is None else self.average.rows(chosen, self.tokens)
 

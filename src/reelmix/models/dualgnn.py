@@ -279,7 +279,7 @@ class DualGNN(Model):
         for _ in range(self.config.user_layers - 1):
             fused = self.refinement(fused)
         if self.config.user_layers:  # the last layer is needed for the users of the batch alone
-            chosen = self.refinement.rows(batch.users, fused)
+            chosen = self.refinement.rows(batch.chosen_users, fused)
         else:
             chosen = functional.embedding(batch.users, fused)
         objective = ranking_loss(self.config, chosen, items, batch, columns=self.columns)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self, cast
+from typing import Literal, Self, cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,7 +18,7 @@ from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier, xavier
 from reelmix.models.content import ContentMap, Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import squared_norm_of_rows
-from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
+from reelmix.models.objective import Distinct, ObjectiveSettings, distinct, ranking_loss, scored
 
 
 class MMGCNConfig(ObjectiveSettings):
@@ -120,10 +120,10 @@ class MMGCN(Model):
         its user's and its two items' rows, and all maps.
         """
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
-        nodes, places = _distinct(batch)
+        nodes = distinct(self.config, batch)
         users, parts = self._single_modal(shown, nodes)
-        chosen = functional.embedding(places.users, users.mean(dim=1))
-        objective = ranking_loss(self.config, chosen, parts.sum(dim=1), places, len(self.item_id))
+        chosen = functional.embedding(nodes.places.users, users.mean(dim=1))
+        objective = ranking_loss(self.config, chosen, parts.sum(dim=1), nodes.places, len(self.item_id))
         penalty = squared_norm_of_rows([self.preference, self.user_id], [self.item_id], batch)
         penalty = penalty + self.content.squared_norm(batch, shown)
         for weights in (self.aggregate, self.carry, self.combine):
@@ -131,7 +131,7 @@ class MMGCN(Model):
         return objective + 0.5 * self.config.reg * penalty
 
     def _single_modal(
-        self, shown: Bool[Tensor, "item modality"] | None = None, nodes: _Nodes | None = None
+        self, shown: Bool[Tensor, "item modality"] | None = None, nodes: Distinct | None = None
     ) -> tuple[Float[Tensor, "user modality dim"], Float[Tensor, "item modality dim"]]:
         """Users in each modality, and items with their share in the mean over the modalities they have.
 
@@ -148,7 +148,7 @@ class MMGCN(Model):
             pairs.append((user, item) if nodes is None else self._convolved_last(place, user, item, nodes))
         users, items = (torch.stack(side, dim=1) for side in zip(*pairs, strict=True))
         shares = self.shares if shown is None else _shares(shown, items.dtype)
-        return users, items * (shares if nodes is None else shares[nodes.items]).unsqueeze(2)
+        return users, items * (shares if nodes is None else shares[nodes.items.there]).unsqueeze(2)
 
     def _convolved(
         self, layer: int, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"]
@@ -161,11 +161,11 @@ class MMGCN(Model):
         )
 
     def _convolved_last(
-        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"], nodes: _Nodes
+        self, place: int, user: Float[Tensor, "user dim"], item: Float[Tensor, "item dim"], nodes: Distinct
     ) -> tuple[Float[Tensor, "chosen_user dim"], Float[Tensor, "chosen_item dim"]]:
         """The last layer of one modality, if there is one, at the cost of these nodes alone."""
-        chosen_user, user_id = (functional.embedding(nodes.users, x) for x in (user, self.user_id))
-        chosen_item, item_id = (functional.embedding(nodes.items, x) for x in (item, self.item_id))
+        chosen_user, user_id = (functional.embedding(nodes.users.there, x) for x in (user, self.user_id))
+        chosen_item, item_id = (functional.embedding(nodes.items.there, x) for x in (item, self.item_id))
         if self.config.layers == 0:
             return chosen_user, chosen_item
         to_users, to_items = (cast(SparseMatrix, side[place]) for side in (self.to_users, self.to_items))
@@ -183,21 +183,6 @@ class MMGCN(Model):
         if self.config.combination == "concatenation":
             return functional.leaky_relu(torch.cat([heard, kept], dim=1) @ combine.T)
         return functional.leaky_relu(heard @ combine.T + kept)
-
-
-class _Nodes(NamedTuple):
-    """Users and items, each once."""
-
-    users: Int[Tensor, " chosen_user"]
-    items: Int[Tensor, " chosen_item"]
-
-
-def _distinct(batch: Batch) -> tuple[_Nodes, Batch]:
-    """The users and items of a batch, each once, and the same triples as places among these."""
-    users, user_places = batch.users.unique(return_inverse=True)
-    items, item_places = torch.cat([batch.positives, batch.negatives]).unique(return_inverse=True)
-    positives, negatives = item_places.chunk(2)
-    return _Nodes(users, items), Batch(user_places, positives, negatives)
 
 
 def _without(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from reelmix.graph.sparse import Chosen, sent
 from reelmix.models.base import Batch, Embeddings
 from reelmix.models.columns import Columns, columns_mix
 from reelmix.models.losses import bpr, sampled_softmax
@@ -40,7 +39,7 @@ class ObjectiveSettings(ModelSettings):
 def ranking_loss(
     config: ObjectiveSettings,
     users: Float[Tensor, "triple dim"],
-    items: Float[Tensor, "item dim"] | Callable[[Int[Tensor, " row"]], Float[Tensor, "row dim"]],
+    items: Float[Tensor, "item dim"],
     batch: Batch,
     n_items: int | None = None,
     columns: Columns = WHOLE,
@@ -50,27 +49,49 @@ def ranking_loss(
     Args:
         config: which loss.
         users: the vectors of the triples' users.
-        items: those of all items, or of as many as the batch has rows of; or what makes the vectors of rows.
+        items: those of all items, or of as many as the batch has rows of.
         batch: the triples; for softmax, the first ``candidates`` of their negatives are the sample.
         n_items: how many items there are, if ``items`` is not a table of all.
         columns: which columns the vectors have; bpr alone can do with some.
     """
-    if isinstance(items, Tensor):
-        n_items = len(items) if n_items is None else n_items
-        items = partial(functional.embedding, weight=items)
     if config.loss == "bpr":
-        positives, negatives = items(torch.cat([batch.positives, batch.negatives])).chunk(2)
+        both = functional.embedding(torch.cat([batch.positives, batch.negatives]), items)
+        positives, negatives = both.chunk(2)
         return bpr(columns.summed((users * (positives - negatives)).sum(dim=1)))
-    assert n_items is not None
-    positives, chosen = items(batch.positives), batch.sample(config.candidates)
+    positives, chosen = functional.embedding(batch.positives, items), batch.sample(config.candidates)
     losses = sampled_softmax(
         functional.normalize(users) / config.temperature,
         functional.normalize(positives),
-        functional.normalize(items(chosen)),
+        functional.normalize(functional.embedding(chosen, items)),
         same(chosen, batch.positives),
-        n_items,
+        len(items) if n_items is None else n_items,
     )
     return losses.mean()
+
+
+class Distinct(NamedTuple):
+    """What the loss of a batch needs, each once.
+
+    Attributes:
+        users: its users.
+        items: its items: the observed ones, and those that they are held against.
+        places: the batch as places among these.
+    """
+
+    users: Chosen
+    items: Chosen
+    places: Batch
+
+
+def distinct(config: ObjectiveSettings, batch: Batch) -> Distinct:
+    """The users and items of a batch, for models that make a vector at a cost: each of them once."""
+    here, device = batch.here or batch, batch.users.device
+    others = here.negatives if config.loss == "bpr" else here.sample(config.candidates)
+    users, user_places = here.users.unique(return_inverse=True)
+    items, item_places = torch.cat([here.positives, others]).unique(return_inverse=True)
+    positives, negatives = sent(item_places, device).tensor_split([len(here.positives)])
+    places = Batch(sent(user_places, device), positives, negatives)
+    return Distinct(Chosen.sent(users, device), Chosen.sent(items, device), places)
 
 
 def require_bpr(config: ObjectiveSettings) -> None:

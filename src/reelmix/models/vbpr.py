@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reelmix.data import Split
 from reelmix.graph import Missing, filled
+from reelmix.graph.sparse import Chosen
 from reelmix.models.base import Batch, Embeddings, Model, seeded, xavier
 from reelmix.models.content import Contents
 from reelmix.models.dropout import kept, presence
 from reelmix.models.losses import squared_norm_of_rows
-from reelmix.models.objective import ObjectiveSettings, ranking_loss, scored
+from reelmix.models.objective import ObjectiveSettings, distinct, ranking_loss, scored
 
 
 class VBPRConfig(ObjectiveSettings):
@@ -91,30 +92,31 @@ class VBPR(Model):
         its user's and its two items' rows, and all content maps.
         """
         shown = kept(self.present, self.config.modality_dropout, batch.rng)
-        bias = self.item_bias.unsqueeze(1)
-
-        def vectors(items: Int[Tensor, " row"]) -> Float[Tensor, "row dim"]:
-            content = self._content(items, shown)
-            latent, own = functional.embedding(items, self.item_latent), functional.embedding(items, bias)
-            return torch.cat([latent, content[:, :-1], own + content[:, -1:]], dim=1)
-
+        # a step costs what its own items cost, however many there are: only these are mapped
+        nodes, bias = distinct(self.config, batch), self.item_bias.unsqueeze(1)
         latent, liking = (
             functional.embedding(batch.users, table) for table in (self.user_latent, self.user_content)
         )
+        own_latent, own_bias = (
+            functional.embedding(nodes.items.there, table) for table in (self.item_latent, bias)
+        )
+        content = self._content(nodes.items, shown)
         users = torch.cat([latent, liking, torch.ones_like(latent[:, :1])], dim=1)
-        # a step costs what its own items cost, however many there are: only these are mapped
-        objective = ranking_loss(self.config, users, vectors, batch, len(self.item_latent))
+        items = torch.cat([own_latent, content[:, :-1], own_bias + content[:, -1:]], dim=1)
+        objective = ranking_loss(self.config, users, items, nodes.places, len(self.item_latent))
         of_users = (latent.square().sum() + liking.square().sum()) / len(batch.users)
         penalty = of_users + squared_norm_of_rows([], [self.item_latent, bias], batch)
         penalty = penalty + self.content.squared_norm(batch, shown)
         return objective + 0.5 * self.config.reg * penalty
 
     def _content(
-        self, items: Int[Tensor, " row"] | None = None, shown: Bool[Tensor, "item modality"] | None = None
+        self, items: Chosen | None = None, shown: Bool[Tensor, "item modality"] | None = None
     ) -> Float[Tensor, "_ dim"]:
         """E f and c . f of these items, or of every item, without what is hidden."""
-        content = self.content.zeros if items is None else self.content.zeros[items]
+        content = self.content.zeros if items is None else self.content.zeros[items.there]
         for place, part in enumerate(self.content.each()):
             own = part(items)
-            content = content + (own if shown is None else own * shown[items, place, None])
+            content = content + (
+                own if shown is None or items is None else own * shown[items.there, place, None]
+            )
         return content

@@ -104,7 +104,7 @@ class DataParallel(_Several):
     def backward(self, model: Model, batch: Batch) -> Tensor:
         """See :meth:`Team.backward`; returns this share's part of the loss."""
         rows = slice(self.rank, None, self.size)
-        share = Batch(batch.users[rows], batch.positives[rows], batch.negatives[rows], batch.rng, batch)
+        share = batch.share(rows)
         part = torch.zeros((), device=batch.users.device)
         if len(share.users):  # the last batch may have fewer triples than there are processes
             loss = model.loss(share) * (len(share.users) / len(batch.users))

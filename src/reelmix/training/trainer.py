@@ -205,8 +205,10 @@ class Trainer:
         order = rng.permutation(len(self.users))
         users = self.users[order].astype(np.int64)
         triples = np.stack([users, self.items[order].astype(np.int64), self.sampler.draw(users, rng)])
-        for batch in torch.from_numpy(triples).to(self.device).split(self.config.batch_size, dim=1):
-            yield Batch(*batch, rng=int(rng.integers(2**63)))
+        here = torch.from_numpy(triples)
+        both = (place.split(self.config.batch_size, dim=1) for place in (here.to(self.device), here))
+        for triples_there, triples_here in zip(*both, strict=True):
+            yield Batch(*triples_there, rng=int(rng.integers(2**63)), here=Batch(*triples_here))
 
     @torch.no_grad()
     def _average_in(self, step: int) -> None:
