@@ -7,7 +7,7 @@ from slow_lookalikes import slow_directions, slow_lift, slow_lookalikes, slow_to
 
 from reelmix.data import BagFeatures, DenseFeatures
 from reelmix.graph import lookalikes
-from reelmix.graph.lookalikes import by_degree, directions, lift, lookalike_graph, similar_items
+from reelmix.graph.lookalikes import by_degree, directions, largest, lift, lookalike_graph, similar_items
 
 ITEMS = np.array([0, 1, 3, 4, 6, 7, 8], np.int32)
 
@@ -44,15 +44,27 @@ def test_one_row_at_a_time_is_the_same(monkeypatch):
     np.testing.assert_allclose(lookalike_graph(dense(5), 9, 2).toarray(), whole, atol=1e-12)
 
 
-def test_twins_choose_each_other_and_ties_go_to_the_smaller_row():
+def test_twins_choose_each_other_and_ties_go_to_the_next_row():
     east, west, north = [1.0, 0], [-1.0, 0], [0, 1.0]
     features = DenseFeatures(np.arange(5, dtype=np.int32), np.array([east, west, east, east, north]))
     features = DenseFeatures(features.items, features.values - features.values.mean(axis=0))
     graph = lookalike_graph(features, 5, 1)
-    # 0, 2 and 3 are alike: 0 chooses 2, the smaller of its equals; 2 and 3 choose 0
+    # 0, 2 and 3 are alike: 0 chooses 2, 2 chooses 3, and 3 chooses 0
     joined = {tuple(sorted(map(int, pair))) for pair in zip(*graph.nonzero(), strict=True)}
-    assert joined >= {(0, 2), (0, 3)}
-    assert (2, 3) not in joined
+    assert joined >= {(0, 2), (2, 3), (0, 3)}
+
+
+def test_equals_go_from_a_column_on_and_around():
+    values = np.array([[2.0, 1, 2, 2 - 1e-13, 3]] * 3)
+    np.testing.assert_array_equal(largest(values, 3, np.array([0, 2, 8])), [[4, 0, 2], [4, 2, 3], [4, 3, 0]])
+
+
+def test_of_many_that_are_equal_none_is_chosen_by_all():
+    """Genres alone: whoever has the same cannot be told apart, and nobody of them becomes a hub."""
+    starts = np.arange(41)
+    features = BagFeatures(np.arange(40, dtype=np.int32), starts, starts[:-1].astype(np.int32) % 2, 2)
+    graph = similar_items(features, 40, 3)
+    assert ((graph > 0).sum(axis=1) == 6).all()  # three that each chooses, and three that choose it
 
 
 def test_items_that_lack_the_modality_or_are_unlike_all_stay_alone():

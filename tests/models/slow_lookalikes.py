@@ -31,12 +31,13 @@ def slow_token_directions(features, n_items):
 
 
 def slow_lookalikes(directions, present, neighbours):
-    """Each item's most similar others by cosine, ties to the smaller row; added up and normalised."""
+    """Each item's most similar others by cosine, ties to the next row; added up and normalised."""
     n_items = len(directions)
     chosen = np.zeros((n_items, n_items))
     for item in present:
         others = [other for other in present if other != item]
-        others.sort(key=lambda other: (-float(directions[item] @ directions[other]), other))
+        cosine_to = {other: round(float(directions[item] @ directions[other]), 12) for other in others}
+        others.sort(key=lambda other: (-cosine_to[other], (other - item) % n_items))
         for other in others[:neighbours]:
             cosine = float(directions[item] @ directions[other])
             if cosine > 0:

@@ -115,7 +115,10 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
         degrees = similar_items(known.features[name], known.n_items, neighbours).sum(axis=1)
         for new in set(np.flatnonzero(~old)) & set(towards):
             cosines = {item: towards[item] @ towards[new] for item in towards if old[item]}
-            best = sorted(cosines, key=lambda item: (-cosines[item], item))[:neighbours]
+            own_row = len(run.items) + np.flatnonzero(~old).tolist().index(new)
+            rows = {item: row for row, item in enumerate(np.flatnonzero(old).tolist())}
+            after = {item: (rows[item] - own_row) % len(rows) for item in cosines}
+            best = sorted(cosines, key=lambda item: (-cosines[item], after[item]))[:neighbours]
             chosen = {item: cosines[item] for item in best if cosines[item] > 0}
             for item, cosine in chosen.items():
                 weight = cosine / np.sqrt(sum(chosen.values()) * (degrees[item] + cosine))

@@ -21,7 +21,8 @@ def lookalike_graph(features: Features, n_items: int, neighbours: int) -> csr_ar
     r"""The graph of one modality's most similar items (as in LATTICE, Zhang et al., MM 2021, eqs. 2 to 4).
 
     Each item that has the modality chooses the ``neighbours`` others with the largest cosine of their
-    content (:func:`directions`), if it is above 0; ties go to the smaller item row. Two items are joined by
+    content (:func:`directions`), if it is above 0; ties go to the next row after its own, and from the last
+    on to the first, so that of many that are equal none is chosen by all. Two items are joined by
     the sum of the cosines with which one chose the other, scaled by :math:`D^{-1/2} S D^{-1/2}`. Frozen, as
     in FREEDOM (Zhou & Shen, MM 2023): it is made once, before training.
 
@@ -42,7 +43,7 @@ def lookalike_graph(features: Features, n_items: int, neighbours: int) -> csr_ar
 def similar_items(features: Features, n_items: int, neighbours: int) -> csr_array:
     """The same graph before it is scaled: (item, item), the cosines with which one chose the other."""
     arrays = _arrays(features)
-    key = ("lookalikes-1", *arrays, neighbours)
+    key = ("lookalikes-2", *arrays, neighbours)
     found = cached("lookalikes", key, lambda: _chosen(directions(features), neighbours))
     size = len(features.items)
     one_way = csr_matrix((found["cosines"], found["neighbours"], found["starts"]), shape=(size, size))
@@ -133,11 +134,11 @@ def occurrences(features: BagFeatures) -> csr_matrix:
 def _chosen(
     content: Float[np.ndarray, "present feature"] | csr_matrix, neighbours: int
 ) -> dict[str, np.ndarray]:
-    """Each row's most similar others, by falling cosine, then by rising row."""
+    """Each row's most similar others, by falling cosine; of equals, the next after the row first."""
     starts, chosen, cosines = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0)]
     for rows, similar in _similarities(content):
         similar[np.arange(len(rows)), rows] = -np.inf
-        best = largest(similar, neighbours)
+        best = largest(similar, neighbours, rows)
         values = np.take_along_axis(similar, best, axis=1)
         keep = values > 0
         chosen.append(best[keep].astype(np.int32))
@@ -161,14 +162,22 @@ def _similarities(
         yield rows, part @ content.T if isinstance(part, np.ndarray) else (part @ content.T).toarray()
 
 
-def largest(values: Float[np.ndarray, "row column"], n: int) -> Int[np.ndarray, "row n"]:
-    """Columns of each row's ``n`` largest values, by falling value, then by rising column."""
-    n = min(n, values.shape[1])
-    least = -np.partition(-values, n - 1, axis=1)[:, n - 1 : n] if n else values[:, :0]
+def largest(
+    values: Float[np.ndarray, "row column"], n: int, first: Int[np.ndarray, " row"]
+) -> Int[np.ndarray, "row n"]:
+    """Columns of each row's ``n`` largest values, by falling value.
+
+    Of equals, those from the row's ``first`` column on go first, and from the last column it goes on at the
+    beginning. Equal is what differs by rounding alone, by less than about 1e-12.
+    """
+    size = values.shape[1]
+    n = min(n, size)
+    least = -np.partition(-values, n - 1, axis=1)[:, n - 1] if n else np.empty(len(values))
     best = np.empty((len(values), n), np.int64)
-    for row, (line, bound) in enumerate(zip(values, least, strict=True)):
-        candidates = np.flatnonzero(line >= bound)
-        best[row] = candidates[np.lexsort((candidates, -line[candidates]))[:n]]
+    for row, (line, bound, start) in enumerate(zip(values, least, first, strict=True)):
+        candidates = np.flatnonzero(line >= bound - 1e-12)
+        order = np.lexsort(((candidates - start) % max(size, 1), -line[candidates].round(12)))
+        best[row] = candidates[order[:n]]
     return best
 
 

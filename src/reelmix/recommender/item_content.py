@@ -109,8 +109,9 @@ def _of_lookalikes(
     for start in range(0, len(directions), block):
         cosines = directions[start : start + block] @ known.T
         cosines[:, degrees == 0] = 0.0
-        # what differs by rounding alone is equal, and the smaller row goes first
-        best = largest(cosines.round(5), run.settings["model"]["lookalikes"])
+        # what differs by rounding alone is equal
+        first = len(run.items) + np.arange(start, start + len(cosines))
+        best = largest(cosines.round(5), run.settings["model"]["lookalikes"], first)
         chosen = np.take_along_axis(cosines, best, axis=1).clip(min=0.0)
         product = chosen.sum(axis=1, keepdims=True) * (degrees[best] + chosen)
         weights = np.divide(chosen, np.sqrt(product), out=np.zeros_like(chosen), where=chosen > 0)
