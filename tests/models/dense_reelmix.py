@@ -43,7 +43,7 @@ class DenseReelmix:
     interactions: set[tuple[int, int]]
     contents: list[DenseContent]
     n_users: int
-    temperature: float
+    first_temperature: float
 
     def __post_init__(self):
         self.n_items = len(self.parameters["item"])
@@ -51,6 +51,9 @@ class DenseReelmix:
         self.user_degree = [sum(user == u for user, _ in self.interactions) for u in range(self.n_users)]
         self.own_scale = self.scale(self.alike)
         self.graph_scale = self.scale(self.heard)
+
+    def temperature(self):
+        return self.first_temperature * (0.1 * self.parameters["warmth"]).exp()
 
     def scale(self, measure):
         """Mean and deviation over the users who watched something, for each modality."""
@@ -129,7 +132,7 @@ class DenseReelmix:
     def score(self, user, item, left_out=False):
         of_user = self.interactions - ({(user, item)} if left_out else set())
         first, second = self.user(user, of_user), self.item(item)
-        return self.cosine(first, second) / self.temperature + self.bias(item)
+        return self.cosine(first, second) / self.temperature() + self.bias(item)
 
     @staticmethod
     def cosine(first, second):
@@ -149,7 +152,9 @@ class DenseReelmix:
             for item in candidates:
                 if item != positive and self.item_degree[item]:
                     vector = self.item(item)
-                    total = total + (self.cosine(evidence, vector) / self.temperature + self.bias(item)).exp()
+                    total = (
+                        total + (self.cosine(evidence, vector) / self.temperature() + self.bias(item)).exp()
+                    )
             losses.append((own.exp() + total * len(watched) / len(candidates)).log() - own)
         return sum(losses) / len(losses)
 

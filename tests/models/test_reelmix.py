@@ -56,7 +56,8 @@ def as_dense(model, split):
     parameters = leaves(model)
     for name in ("emphasis.own", "emphasis.graph"):
         parameters.setdefault(name, torch.zeros(len(contents)))
-    parameters.setdefault("bias", model.bias)
+    for held in ("bias", "warmth"):
+        parameters.setdefault(held, getattr(model, held))
     for content in contents:
         nothing = torch.zeros(model.config.embedding_size, content.features.shape[1])
         parameters.setdefault(f"content.{content.name}.weight", nothing)
@@ -77,6 +78,7 @@ def as_dense(model, split):
         ({"emphasis_from": "none"}, 0),
         ({"content": "none"}, 1),
         ({"bias": False}, 2),
+        ({"learn_temperature": False}, 0),
     ],
     ids=str,
 )
@@ -152,7 +154,7 @@ def test_who_watched_one_thing_teaches_nothing():
 
 def test_users_are_unit_vectors_over_the_temperature_and_nobody_is_popular():
     """Of a user without history, only what all have in common is known: the bias."""
-    found = embedded(new(world(), temperature=0.25))
+    found = embedded(new(world(), temperature=0.25, learn_temperature=False))
     lengths = found.users[:, :-1].norm(dim=1)
     assert_close(lengths, torch.tensor([0.0 if user == 3 else 4.0 for user in range(N_USERS)]))
     assert (found.users[:, -1] == 1).all()

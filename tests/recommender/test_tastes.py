@@ -8,6 +8,7 @@ from small_worlds import world
 
 from reelmix.data.interactions import TRAIN
 from reelmix.models import Reelmix, emphasis
+from reelmix.models.reelmix import WARMTH
 from reelmix.recommender import Recommender, explain, tastes
 from reelmix.recommender.fit import fit
 from reelmix.recommender.new_users import fold_in
@@ -41,7 +42,7 @@ def test_a_history_gets_the_emphasis_of_a_training_user():
     found = tastes.emphasis(run, run.matrix(TRAIN))
     np.testing.assert_allclose(found, run.vectors.emphasis, rtol=1e-4)
     assert found.std() > 0.002
-    assert (tastes.PAIRS, tastes.LIMIT) == (emphasis.PAIRS, emphasis.LIMIT)
+    assert (tastes.PAIRS, tastes.LIMIT, tastes.WARMTH) == (emphasis.PAIRS, emphasis.LIMIT, WARMTH)
 
 
 def test_lists_for_a_history_are_those_of_the_user_who_has_it():
@@ -83,7 +84,9 @@ def test_what_a_watched_item_adds_is_what_is_gone_without_it():
         weights = torch.cat([torch.ones(1), alpha])
         for one in explain(recommender, user, item).history:
             added = (weights[:, None] * layers.passes[one.id]).sum(dim=0)
-            expected = added @ torch.from_numpy(run.vectors.items[item, :-1]) / taste.norm() / 0.3
+            expected = (
+                added @ torch.from_numpy(run.vectors.items[item, :-1]) / taste.norm() / model._temperature()
+            )
             assert one.score == pytest.approx(expected.item(), abs=1e-5)
 
 

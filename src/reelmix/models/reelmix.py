@@ -25,6 +25,8 @@ from reelmix.settings import ModelSettings, Preset
 
 LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
 EmphasisFrom = Literal["user_graph", "history", "none"]
+WARMTH = 0.1
+"""Logarithm of the temperature by which one of ``warmth`` changes it."""
 
 
 PRESETS = {
@@ -39,10 +41,6 @@ PRESETS = {
             "averaging": (0.0, "with 0.99 validation of TikTok loses 2.1 +- 0.7 % of Recall@20 (3 seeds)"),
             "embedding_size": (64, "128 was no better in 32 trials on TikTok"),
             "lookalikes": (10, "20 validated alike; the best of 32 trials"),
-            "temperature": (
-                0.15,
-                "0.1 and 0.2 validated no better on TikTok, in an earlier form of the model",
-            ),
             "dropout": (0.3, "without it 4.9 % of Recall@20 are lost on validation of TikTok"),
         },
         up_to=20,
@@ -60,7 +58,6 @@ PRESETS = {
             "averaging": (0.99, "without it 0.330 in place of 0.340"),
             "embedding_size": (128, "more to tell people apart by: 0.349 in place of 0.340"),
             "lookalikes": (10, "as for short histories"),
-            "temperature": (0.15, "0.1 validated worse (0.333), 0.25 alike (0.343)"),
             "dropout": (0.1, "0.347 in place of 0.340; with 0.5 it is 0.329"),
         },
         up_to=1e9,
@@ -105,6 +102,10 @@ class ReelmixConfig(ModelSettings):
 
     temperature: float = Field(0.15, gt=0)
     """What cosines are divided by before the softmax: the smaller, the more the nearest items matter."""
+
+    learn_temperature: bool = True
+    """Whether the temperature is trained from there on: people's taste is sharper in some data than in
+    others. On five real sets it ends between 0.07 and 0.18."""
 
     candidates: int = Field(512, ge=1)
     """Items that the softmax of a step compares each observed one with, the same for the whole batch, at
@@ -167,6 +168,8 @@ class Reelmix(Model):
 
     Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item). Kept with them are
     ``degrees`` (item, modality), by which a new item's lookalikes are scaled, and ``credit`` (modality), c.
+    ``warmth`` is w in :math:`\tau = \tau_0 e^{0.1 w}`, from 0: so Adam moves the temperature at a tenth of
+    its learning rate. At the whole rate it falls too far before the vectors have settled.
     """
 
     name = "reelmix"
@@ -211,6 +214,11 @@ class Reelmix(Model):
         self.item = nn.Parameter(
             torch.randn(dataset.n_items, config.embedding_size, generator=generator) * scale
         )
+        self.warmth: Tensor
+        if config.learn_temperature:
+            self.warmth = nn.Parameter(self.item.new_zeros(()))
+        else:
+            self.register_buffer("warmth", self.item.new_zeros(()))
         self.bias: Tensor
         if config.bias:
             self.bias = nn.Parameter(torch.zeros(dataset.n_items))
@@ -224,7 +232,7 @@ class Reelmix(Model):
         Vectors have one number more than d: of items it is the bias, of users 1.
         """
         layers = self._layers(self._layer0())
-        tastes = functional.normalize(self._tastes(layers)) / self.config.temperature
+        tastes = functional.normalize(self._tastes(layers)) / self._temperature()
         length = layers.items.norm(dim=1, keepdim=True).clamp(min=1e-12)
         parts = {name: torch.zeros_like(layers.zero) for name in self.modalities}
         for found in (self._content(), layers.alike):  # either may be left out
@@ -249,7 +257,7 @@ class Reelmix(Model):
             tastes = self._left_out(layers, users, positives)
         else:
             tastes = functional.embedding(users, self._tastes(layers))
-        tastes = functional.normalize(tastes) / self.config.temperature
+        tastes = functional.normalize(tastes) / self._temperature()
         items, bias = layers.items, self._bias()
         found = functional.normalize(functional.embedding(positives, items))
         others = functional.normalize(functional.embedding(chosen, items))
@@ -323,6 +331,9 @@ class Reelmix(Model):
         if self.personal:
             return self.emphasis()
         return self.item.new_ones(self.history.n_rows, len(self.modalities)) if self.modalities else None
+
+    def _temperature(self) -> Float[Tensor, ""]:
+        return self.config.temperature * (WARMTH * self.warmth).exp()
 
     def _bias(self) -> Float[Tensor, " item"]:
         """Of an item that nobody watched, that of the average item that the fewest people watched."""

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from reelmix.recommender.run import Run
 
-PAIRS, LIMIT = 3.0, 3.0
-"""As :mod:`reelmix.models.emphasis`, which needs torch, has them."""
+PAIRS, LIMIT, WARMTH = 3.0, 3.0, 0.1
+"""As :mod:`reelmix.models.emphasis` and :mod:`reelmix.models.reelmix`, which need torch, have them."""
 
 
 def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
@@ -76,4 +76,5 @@ def _summed(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
 
 
 def _temperature(run: Run) -> float:
-    return float(run.settings["model"]["temperature"])
+    warmth = run.weights.get("warmth", 0.0)  # an earlier version held the temperature
+    return float(run.settings["model"]["temperature"] * np.exp(WARMTH * warmth))

@@ -45,6 +45,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "emphasis": {"emphasis_from": "none"},
     "content in layer 0": {"content": "none"},
     "the bias of items": {"bias": False},
+    "learning the temperature": {"learn_temperature": False},
     "dropout": {"dropout": 0.0},
     "averaged weights": {"averaging": 0.0},
 }

@@ -39,7 +39,6 @@ SPACES: Mapping[str, Space] = {
         "learning_rate": Range(3e-3, 1e-1),
         "embedding_size": (64, 128),
         "lookalikes": (5, 10, 20),
-        "temperature": Range(0.08, 0.3),
         "dropout": Range(0.0, 0.6, log=False),
         "averaging": (0.0, 0.99),
     },
