@@ -6,9 +6,9 @@
     reelmix import recbole libraries libraries-data
 
 The three indexes are those of a Debian release (``dists/bookworm/main``: ``source/Sources.xz``,
-``binary-amd64/Packages.xz``, ``i18n/Translation-en.xz``). *Libraries*: which source package is built with which
-other; *maintainers*: who looks after which source package, mailing lists and teams left out. Content is the
-description, reduced to 128 numbers by TF-IDF and singular vectors, and the tags and section, as tokens.
+``binary-amd64/Packages.xz``, ``i18n/Translation-en.xz``). *Libraries*: which source package is built with
+which other; *maintainers*: who looks after which source package, mailing lists and teams left out. Content is
+the description, reduced to 128 numbers by TF-IDF and singular vectors, and the tags and section, as tokens.
 *InstEval* is the data frame of R's lme4 (Bates et al., 2015) written by ``write.csv``: which student rated
 which lecturer of ETH Zurich; content is the lecturer's department.
 """
@@ -36,7 +36,7 @@ BUILT_WITH = ("Build-Depends", "Build-Depends-Indep", "Build-Depends-Arch")
 def paragraphs(path: Path) -> dict[str, dict[str, str]]:
     """An index of Debian: each package's fields; of several versions the last."""
     found = {}
-    for paragraph in lzma.open(path, "rt", encoding="utf-8").read().split("\n\n"):
+    for paragraph in lzma.decompress(path.read_bytes()).decode().split("\n\n"):
         fields = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", paragraph, re.MULTILINE)
         if fields:
             found[dict(fields)["Package"]] = dict(fields)
