@@ -164,6 +164,17 @@ def vector(holed, name="visual", row=0):
     return holed.features[name].values[row]
 
 
+def test_new_items_that_are_equal_do_not_all_look_like_the_same(holed, old):
+    """Of one genre, as training's are: the first equals of training are not everybody's lookalikes."""
+    rows = np.arange(holed.n_items)
+    genre = bag_features(rows, rows % 2, where="genre", n_tokens=2)
+    dataset = replace(holed, features={"genre": genre})
+    model = Reelmix(embedding_size=8, lookalikes=2, credit=False)
+    run = fit(model, dataset.take_items(old).split(rng=0), epochs=1)
+    heard = with_items(run, NewItems.of_dataset(dataset, run)).vectors.passes[~old, 1]
+    assert len(np.unique(heard[::2].round(6), axis=0)) == len(heard[::2])
+
+
 def test_recommended_at_once_with_any_subset_of_modalities(run, holed):
     before = run.recommender()
     after = before.add_items(
