@@ -110,8 +110,8 @@ def packages(kind: str, indexes: Sequence[Path]) -> tuple[Pairs, list[str], list
 def insteval(path: Path) -> tuple[Pairs, list[str], list[list[str]]]:
     """The same of lme4's InstEval."""
     rows = list(csv.DictReader(path.open()))
-    department = {row["d"]: f"department{row['dept']}" for row in rows}
-    pairs = {(row["s"], row["d"]) for row in rows}
+    department = {f"d{row['d']}": f"department{row['dept']}" for row in rows}
+    pairs = {(f"s{row['s']}", f"d{row['d']}") for row in rows}
     return pairs, ["department:token_seq"], [[department[item]] for item in sorted(department)]
 
 

@@ -84,7 +84,12 @@ class Distinct(NamedTuple):
 
 
 def distinct(config: ObjectiveSettings, batch: Batch) -> Distinct:
-    """The users and items of a batch, for models that make a vector at a cost: each of them once."""
+    """The users and items of a batch, for models that make a vector at a cost: each of them once.
+
+    Args:
+        config: which loss: bpr needs every negative, softmax those that are its sample.
+        batch: the triples; they are counted on the CPU, so that no device is waited for.
+    """
     here, device = batch.here or batch, batch.users.device
     others = here.negatives if config.loss == "bpr" else here.sample(config.candidates)
     users, user_places = here.users.unique(return_inverse=True)
