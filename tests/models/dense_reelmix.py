@@ -6,15 +6,15 @@
     x_u  = sum_{i in N_u} (z_i + sum_m alpha_um p_im)
     s    = cos(x_u, x_i) / tau + b_i
 
-    alpha_um = exp(|phi_m| z(q_um) + |psi_m| z(g_um))
+    alpha_um = exp(phi_m z(q_um) + psi_m z(g_um)), phi and psi 0.4 tanh(|w| / 0.4) of what is trained
     q_um     = the mean cosine of all pairs of what u watched, times (n - 1) / (n - 1 + 3)
     g_um     = the mean over what u watched of the mean over its watchers of z(q_um)
 
 Left out of a triple's own score is the interaction itself: everything is computed again without it, but for
 the means and deviations by which z standardises, and c_m.
 
-Parameter names, all float64: item (item, dim), bias (item), emphasis.own and emphasis.graph (modality; phi
-and psi), and for each modality content.<name>.weight (dim, feature).
+Parameter names, all float64: item (item, dim), bias (item), emphasis.own and emphasis.graph (modality; w
+of phi and of psi), and for each modality content.<name>.weight (dim, feature).
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ class DenseReelmix:
         return sum(found) / max(len(found), 1)
 
     def alpha(self, user, place, interactions):
-        exponent = self.parameters["emphasis.own"][place].abs() * self.own(user, place, interactions)
+        exponent = bounded(self.parameters["emphasis.own"][place]) * self.own(user, place, interactions)
         heard = standard(self.heard(user, place, interactions), self.graph_scale[place])
-        return (exponent + self.parameters["emphasis.graph"][place].abs() * heard).exp()
+        return (exponent + bounded(self.parameters["emphasis.graph"][place]) * heard).exp()
 
     def parts(self):
         """z (item, dim) and p_m (item, dim) for each modality."""
@@ -157,6 +157,11 @@ class DenseReelmix:
                     )
             losses.append((own.exp() + total * len(watched) / len(candidates)).log() - own)
         return sum(losses) / len(losses)
+
+
+def bounded(weight):
+    """For positive numbers tanh is 1 - 2 / (exp(2x) + 1)."""
+    return 0.4 * (1 - 2 / ((weight.abs() / 0.2).exp() + 1))
 
 
 def standard(value, scale):

@@ -216,17 +216,28 @@ def test_emphasis_by_hand():
         for model in (own_only, both):
             model.emphasis.own.fill_(-0.5)  # its size is what counts
         both.emphasis.graph.fill_(0.2)
-    np.testing.assert_allclose(embedded(own_only).emphasis[:, 0], np.exp(0.5 * own), atol=1e-12)
+    phi, psi = (0.4 * math.tanh(weight / 0.4) for weight in (0.5, 0.2))
+    np.testing.assert_allclose(embedded(own_only).emphasis[:, 0], np.exp(phi * own), atol=1e-12)
     without = own_only.emphasis(torch.tensor([0, 1]), torch.tensor([1, 4]))[:, 0].detach()
-    np.testing.assert_allclose(without, math.exp(0.5 * own[1]), atol=1e-12)
+    np.testing.assert_allclose(without, math.exp(phi * own[1]), atol=1e-12)
     # watchers of 0: 0, 1, 3; of 1: 0, 3; of 4: user 1; of 2: user 2; own is 1, -1, -1, 1
     heard = np.array([(1 / 3 + 1) / 2, (1 / 3 - 1) / 2, -1, (1 / 3 + 1) / 2])
     standard = (heard - heard.mean()) / heard.std()
-    np.testing.assert_allclose(embedded(both).emphasis[:, 0], np.exp(0.5 * own + 0.2 * standard), atol=1e-12)
+    np.testing.assert_allclose(embedded(both).emphasis[:, 0], np.exp(phi * own + psi * standard), atol=1e-12)
     # user 0 without 1: their own -1 now, and among the watchers of 0 too, who say (-1 - 1 + 1) / 3
     left = both.emphasis(torch.tensor([0]), torch.tensor([1])).item()
-    expected = np.exp(-0.5 + 0.2 * (-1 / 3 - heard.mean()) / heard.std())
+    expected = np.exp(-phi + psi * (-1 / 3 - heard.mean()) / heard.std())
     assert left == pytest.approx(expected, abs=1e-12)
+
+
+def test_emphasis_has_a_bound_however_training_pushes():
+    model = new(world(), embedding_size=4)
+    with torch.no_grad():
+        for name in ("own", "graph"):
+            getattr(model.emphasis, name).fill_(50.0)
+    alpha = embedded(model).emphasis
+    assert 2 < alpha.max() <= math.exp(2 * 0.4 * 3) + 1e-9
+    assert alpha.min() >= math.exp(-2 * 0.4 * 3) - 1e-9
 
 
 def test_lookalikes_by_content_of_other_items_get_no_credit():

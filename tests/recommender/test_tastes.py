@@ -1,5 +1,7 @@
 """Users of Reelmix are what they watched: the same for new ones, and split exactly by whose taste it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,20 @@ def test_a_history_gets_the_emphasis_of_a_training_user():
     np.testing.assert_allclose(found, run.vectors.emphasis, rtol=1e-4)
     assert found.std() > 0.002
     assert (tastes.PAIRS, tastes.LIMIT, tastes.WARMTH) == (emphasis.PAIRS, emphasis.LIMIT, WARMTH)
+
+
+def test_a_run_of_an_earlier_version_answers_as_it_did():
+    """Its weights have no bound of emphasis and no trained temperature: it had neither."""
+    _, run = trained(learn_temperature=False)
+    old = {name: found for name, found in run.weights.items() if name not in ("emphasis.strength", "warmth")}
+    old["emphasis.own"], old["emphasis.graph"] = np.array([0.9, -0.7]), np.zeros(2)
+    earlier, history = replace(run, weights=old), run.matrix(TRAIN)
+    now = replace(run, weights={**old, "emphasis.strength": np.array(0.4)})
+    own = np.log(tastes.emphasis(now, history)) / (0.4 * np.tanh(np.array([0.9, 0.7]) / 0.4))
+    np.testing.assert_allclose(tastes.emphasis(earlier, history), np.exp([0.9, 0.7] * own), rtol=1e-5)
+    assert np.abs(own).max() > 1
+    lengths = np.linalg.norm(tastes.tastes(earlier, history)[:, :-1], axis=1)
+    np.testing.assert_allclose(lengths[lengths > 0], 1 / 0.3, rtol=1e-5)
 
 
 def test_lists_for_a_history_are_those_of_the_user_who_has_it():

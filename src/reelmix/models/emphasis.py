@@ -21,6 +21,10 @@ PAIRS = 3.0
 LIMIT = 3.0
 """Standard deviations beyond which a history says no more."""
 
+STRENGTH = 0.4
+"""The most that a standard deviation can count for. Without a bound training lets it count for 2 and more where
+a few people have most of the interactions, and their emphasis decides everybody's lists."""
+
 
 class HistoryEmphasis(nn.Module):
     r"""A user's emphasis on each modality: from how alike the things are that they watched, and from the
@@ -31,14 +35,17 @@ class HistoryEmphasis(nn.Module):
     .. math::
         q_{u,m} = \frac{n - 1}{n - 1 + 3} \cdot \frac{|\sum_i f_{i,m}|^2 - n}{n (n - 1)}, \qquad
         g_{u,m} = \frac{1}{|N_u|} \sum_{i \in N_u} \frac{1}{|N_i|} \sum_{u' \in N_i} z(q_{u',m}), \qquad
-        \alpha_{u,m} = \exp\big( |\phi_m| \, z(q_{u,m}) + |\psi_m| \, z(g_{u,m}) \big)
+        \alpha_{u,m} = \exp\big( \phi_m z(q_{u,m}) + \psi_m z(g_{u,m}) \big)
 
     q is the mean cosine of what they watched, shrunk to 0 where there is little of it; g is what a walk from
     u over a watched item to one of its watchers finds: each co-watcher counts for more the more they have in
     common and the fewer people watched that. z standardises over the training users and stops at three
     deviations. Someone whose videos look no more alike than others' do has an emphasis of about 1. How much
-    such likeness matters is learned: two numbers, :math:`\phi_m` and :math:`\psi_m`, a modality. New users
-    have an emphasis as everybody has.
+    such likeness matters is learned: two numbers a modality, :math:`\phi_m` and :math:`\psi_m`, between 0 and
+    0.4. New users have an emphasis as everybody has.
+
+    Parameters: ``own`` and ``graph`` (modality), of any size; phi and psi are 0.4 tanh(|w| / 0.4) of them. The
+    bound is kept with them as ``strength``.
 
     Args:
         dataset: whose content.
@@ -71,6 +78,8 @@ class HistoryEmphasis(nn.Module):
         self.register_buffer("known", self.content.any(dim=2).to(self.content.dtype), persistent=False)
         self.register_buffer("counts", history(self.known), persistent=False)
         self.own = nn.Parameter(torch.full((len(dataset.modalities),), 0.1))
+        self.strength: Tensor
+        self.register_buffer("strength", _working(np.array(STRENGTH)))
         active = torch.from_numpy(history.scipy().sum(axis=1) > 0)
         alike = self._alike(self.sums, self.counts)
         self.own_scale: Tensor
@@ -104,7 +113,7 @@ class HistoryEmphasis(nn.Module):
             sums = _rows(self.sums, users) - _rows(self.content, without)
             counts = _rows(self.counts, users) - _rows(self.known, without)
             own = _standard(self._alike(sums, counts), self.own_scale)
-        exponent = self.own.abs() * own
+        exponent = self._bounded(self.own) * own
         if self.user_graph:
             said, length = _rows(self.said, users), _rows(self.length, users)
             if without is not None:
@@ -113,8 +122,12 @@ class HistoryEmphasis(nn.Module):
                 said = said + (_rows(self.shares, users) - _rows(self.share, without)) * (own - before)
                 length = length - 1
             heard = _standard(said / length.clamp(min=1), self.graph_scale)
-            exponent = exponent + self.graph.abs() * heard
+            exponent = exponent + self._bounded(self.graph) * heard
         return exponent.exp()
+
+    def _bounded(self, weight: Float[Tensor, " modality"]) -> Float[Tensor, " modality"]:
+        """phi and psi: from 0 to the bound, and near 0 the weight's own size."""
+        return self.strength * (weight.abs() / self.strength).tanh()
 
     @staticmethod
     def _alike(

@@ -52,14 +52,19 @@ def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modal
     others = np.maximum(counts - 1, 0)
     alike = (np.square(sums).sum(axis=2) - counts) / np.maximum(counts * others, 1)
     alike *= others / (others + PAIRS)
-    exponent = np.abs(weights["emphasis.own"]) * _standard(alike, weights["emphasis.own_scale"])
+    exponent = _bounded(run, "emphasis.own") * _standard(alike, weights["emphasis.own_scale"])
     if "emphasis.graph" in weights:
         of_watchers = weights["emphasis.of_watchers"]
         known = histories[:, : len(of_watchers)]  # nobody watched the items that came after training
         length = known @ run.trained_items[: len(of_watchers)].astype(np.float32)
         heard = np.asarray(known @ of_watchers) / np.maximum(length, 1)[:, None]
-        exponent += np.abs(weights["emphasis.graph"]) * _standard(heard, weights["emphasis.graph_scale"])
+        exponent += _bounded(run, "emphasis.graph") * _standard(heard, weights["emphasis.graph_scale"])
     return np.exp(exponent)
+
+
+def _bounded(run: Run, name: str) -> Float[np.ndarray, " modality"]:
+    size, strength = np.abs(run.weights[name]), run.weights.get("emphasis.strength")
+    return size if strength is None else strength * np.tanh(size / strength)  # an earlier version had no bound
 
 
 def _standard(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
