@@ -22,8 +22,8 @@ LIMIT = 3.0
 """Standard deviations beyond which a history says no more."""
 
 STRENGTH = 0.4
-"""The most that a standard deviation can count for. Without a bound training lets it count for 2 and more where
-a few people have most of the interactions, and their emphasis decides everybody's lists."""
+"""The most that a standard deviation can count for. Without a bound training lets it count for 2 and more
+where a few people have most of the interactions, and what suits them decides everybody's lists."""
 
 
 class HistoryEmphasis(nn.Module):
@@ -44,8 +44,8 @@ class HistoryEmphasis(nn.Module):
     such likeness matters is learned: two numbers a modality, :math:`\phi_m` and :math:`\psi_m`, between 0 and
     0.4. New users have an emphasis as everybody has.
 
-    Parameters: ``own`` and ``graph`` (modality), of any size; phi and psi are 0.4 tanh(|w| / 0.4) of them. The
-    bound is kept with them as ``strength``.
+    Parameters: ``own`` and ``graph`` (modality), of any size; phi and psi are 0.4 tanh(|w| / 0.4) of them.
+    The bound is kept with them as ``strength``.
 
     Args:
         dataset: whose content.

@@ -63,8 +63,9 @@ def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modal
 
 
 def _bounded(run: Run, name: str) -> Float[np.ndarray, " modality"]:
-    size, strength = np.abs(run.weights[name]), run.weights.get("emphasis.strength")
-    return size if strength is None else strength * np.tanh(size / strength)  # an earlier version had no bound
+    size = np.abs(run.weights[name])
+    strength = run.weights.get("emphasis.strength")  # an earlier version had no bound
+    return size if strength is None else strength * np.tanh(size / strength)
 
 
 def _standard(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
