@@ -208,6 +208,29 @@ def test_checkpoint_of_another_version(tmp_path, version, found):
     )
 
 
+@pytest.mark.parametrize("change", ["less", "more", "wider"])
+def test_checkpoint_of_another_form_of_the_model(tmp_path, change):
+    split, path = small_split(), tmp_path / "checkpoint.safetensors"
+    trainer_of(split, CONFIG.model_copy(update={"epochs": 1})).fit(checkpointing(path))
+    arrays, metadata = read_arrays(path)
+    if change == "less":
+        del arrays["weights/items"]
+    elif change == "more":
+        arrays["weights/warmth"] = arrays["weights/items"]
+    else:
+        arrays["weights/items"] = arrays["weights/items"].repeat(2, axis=1)
+    write_arrays(path, arrays, metadata)
+    before = path.read_bytes()
+    with pytest.raises(RunError) as caught:
+        trainer_of(split, CONFIG).fit(checkpointing(path, resume=True))
+    assert str(caught.value) == (
+        f"{path}: expected the weights of factors as this version of reelmix makes it, found a "
+        f"checkpoint that differs in {'warmth' if change == 'more' else 'items'}. "
+        "Train again from the start, or go on with the version that began."
+    )
+    assert path.read_bytes() == before
+
+
 def test_no_checkpoint(tmp_path):
     with pytest.raises(StorageError, match="expected a safetensors file, found nothing"):
         read_checkpoint(tmp_path / "none", "mine")

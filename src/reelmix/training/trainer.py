@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from reelmix.data import Split
-from reelmix.errors import ConfigError, DataError
+from reelmix.errors import ConfigError, DataError, RunError
 from reelmix.graph.sparse import SparseMatrix
 from reelmix.models.base import Batch, Embeddings, Model
 from reelmix.training.checkpoint import Epoch, TrainingState, read_checkpoint, write_checkpoint
@@ -164,11 +164,25 @@ class Trainer:
             state = read_checkpoint(checkpointing.path, checkpointing.identity)
         state = self.team.agreed(state)
         if state is not None:
-            self.model.load_state_dict(self.team.part(state.weights))
+            self._load_weights(self.team.part(state.weights), checkpointing)
             self._load_optimiser(self.team.part(state.optimiser))
             return state
         weights = self._weights()
         return TrainingState(weights, weights)
+
+    def _load_weights(self, weights: dict[str, Tensor], checkpointing: Checkpointing | None) -> None:
+        """Takes these weights, if they are a model's of this form."""
+        expected = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        differ = sorted(name for name, _ in expected.items() ^ found.items())
+        if differ:
+            raise RunError(
+                expected=f"the weights of {self.model.name} as this version of reelmix makes it",
+                found="a checkpoint that differs in " + ", ".join(dict.fromkeys(differ)),
+                where=str(checkpointing.path if checkpointing else "the checkpoint"),
+                fix="Train again from the start, or go on with the version that began.",
+            )
+        self.model.load_state_dict(weights)
 
     def _ending(self, state: TrainingState) -> Ending | None:
         if state.epoch - state.best_epoch >= self.config.patience and state.best_epoch:
