@@ -302,6 +302,17 @@ def test_other_data_settings_or_seed_are_refused_and_nothing_is_changed(tmp_path
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_checkpoint_of_another_form_of_the_model_is_refused_and_nothing_is_changed(tmp_path):
+    cut(tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    arrays, metadata = read_arrays(path)
+    write_arrays(path, {**arrays, "weights/warmth": arrays["weights/alpha"]}, metadata)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(RunError, match="found a checkpoint that differs in warmth"):
+        cut(tmp_path, epochs=4, at=None)  # config.toml would have another number of epochs
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_another_split_of_the_same_data_is_refused(tmp_path):
     dataset = small_split(n_users=12, n_items=20).dataset
     cut(tmp_path, dataset.split("random", rng=0))

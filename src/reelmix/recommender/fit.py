@@ -140,9 +140,10 @@ def fit_member(
         device=device,
         team=team,
     )
-    if checkpointing:  # not before: settings that the model refuses leave no folder behind
+    state = trainer.begin(checkpointing)
+    if checkpointing:  # not before: what the model or a checkpoint refuses changes nothing
         write_atomic(checkpointing.path.with_name("config.toml"), experiment.toml())
-    state, ending = trainer.fit(checkpointing)
+    state, ending = trainer.fit(checkpointing, state)
     if not team.leads:
         return None
     if not team.whole:  # what it holds are its columns
@@ -181,7 +182,7 @@ def _checkpointing(
     for leftover in folder.glob(".*.part"):  # of a process that was killed while it wrote
         leftover.unlink()
     if resume and checkpoint.exists():
-        read_checkpoint(checkpoint, identity)  # refused now, before the settings beside it are overwritten
+        read_checkpoint(checkpoint, identity)  # refused before anything is made
     return Checkpointing(checkpoint, identity, resume, seconds)
 
 

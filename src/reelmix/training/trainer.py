@@ -116,16 +116,21 @@ class Trainer:
         self.average: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
 
-    def fit(self, checkpointing: Checkpointing | None = None) -> tuple[TrainingState, Ending]:
+    def fit(
+        self, checkpointing: Checkpointing | None = None, state: TrainingState | None = None
+    ) -> tuple[TrainingState, Ending]:
         """Trains until validation stops improving, all epochs are done, or Ctrl-C; restores the best weights.
 
         Ctrl-C gives up the epoch under way and ends like any other ending.
+
+        Args:
+            checkpointing: where to keep checkpoints; None keeps none.
+            state: what :meth:`begin` said, if it was asked before.
         """
         with _repeatable(self.config.deterministic):
-            return self._fit(checkpointing)
+            return self._fit(checkpointing, state or self.begin(checkpointing))
 
-    def _fit(self, checkpointing: Checkpointing | None) -> tuple[TrainingState, Ending]:
-        state = self._first_state(checkpointing)
+    def _fit(self, checkpointing: Checkpointing | None, state: TrainingState) -> tuple[TrainingState, Ending]:
         if self.progress:
             self.progress.start(self.config, state.epoch)
         written = time.monotonic()
@@ -158,7 +163,13 @@ class Trainer:
             self.progress.end(ending, state)
         return state, ending
 
-    def _first_state(self, checkpointing: Checkpointing | None) -> TrainingState:
+    def begin(self, checkpointing: Checkpointing | None = None) -> TrainingState:
+        """Where training begins: with the model as it is, or where it was cut off.
+
+        Raises:
+            StorageError: the checkpoint is damaged.
+            RunError: it is of another version, other data, settings or seed, or another form of the model.
+        """
         state = None
         if checkpointing and checkpointing.resume and checkpointing.path.exists():
             state = read_checkpoint(checkpointing.path, checkpointing.identity)
