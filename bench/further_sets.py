@@ -1,16 +1,19 @@
-"""Three further real sets, as RecBole's atomic files, from what Linux distributions hand out.
+"""Four further real sets, as RecBole's atomic files, from what Linux distributions hand out.
 
     python bench/further_sets.py libraries Sources.xz Packages.xz Translation-en.xz --out libraries
+    python bench/further_sets.py depends Sources.xz Packages.xz Translation-en.xz --out depends
     python bench/further_sets.py maintainers Sources.xz Packages.xz Translation-en.xz --out maintainers
     python bench/further_sets.py insteval insteval.csv --out insteval
+    python bench/further_sets.py insteval insteval.csv --out insteval8 --at-most 8
     reelmix import recbole libraries libraries-data
 
 The three indexes are those of a Debian release (``dists/bookworm/main``: ``source/Sources.xz``,
 ``binary-amd64/Packages.xz``, ``i18n/Translation-en.xz``). *Libraries*: which source package is built with
-which other; *maintainers*: who looks after which source package, mailing lists and teams left out. Content is
-the description, reduced to 128 numbers by TF-IDF and singular vectors, and the tags and section, as tokens.
-*InstEval* is the data frame of R's lme4 (Bates et al., 2015) written by ``write.csv``: which student rated
-which lecturer of ETH Zurich; content is the lecturer's department.
+which other; *depends*: which package depends on or recommends which other, for 8,000 of them; *maintainers*:
+who looks after which source package, mailing lists and teams left out. Content is the description, reduced to
+128 numbers by TF-IDF and singular vectors, and the tags and section, as tokens. *InstEval* is the data frame
+of R's lme4 (Bates et al., 2015) written by ``write.csv``: which student rated which lecturer of ETH Zurich;
+content is the lecturer's department. ``--at-most`` keeps so many pairs of each user, drawn at random.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from __future__ import annotations
 import argparse
 import csv
 import lzma
+import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +35,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 Pairs = set[tuple[str, str]]
 NO_PERSON = re.compile(r"lists?\.|team|group|packages\.debian|tracker|@alioth|maint")
 BUILT_WITH = ("Build-Depends", "Build-Depends-Indep", "Build-Depends-Arch")
+NEEDED = ("Depends", "Recommends")
+DEPENDENT = 8_000
+"""Packages whose dependencies are kept."""
 
 
 def paragraphs(path: Path) -> dict[str, dict[str, str]]:
@@ -43,10 +50,10 @@ def paragraphs(path: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def built_with(sources: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    """Source packages, and each package that they need to be built."""
-    for name, fields in sources.items():
-        for needed in ",".join(fields.get(field, "") for field in BUILT_WITH).split(","):
+def needed_by(packages: Mapping[str, Mapping[str, str]], where: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Packages, and the first of each group of alternatives that these fields name."""
+    for name, fields in packages.items():
+        for needed in ",".join(fields.get(field, "") for field in where).split(","):
             if first := re.match(r"\s*([a-z0-9][a-z0-9+.-]+)", needed):
                 yield name, first.group(1)
 
@@ -86,7 +93,12 @@ def packages(kind: str, indexes: Sequence[Path]) -> tuple[Pairs, list[str], list
     """Pairs, and in the order of the items a header and the cells of their content."""
     sources, binaries, descriptions = map(paragraphs, indexes)
     if kind == "libraries":
-        pairs = core(((u, i) for u, i in built_with(sources) if i in binaries), 5, 5)
+        pairs = core(((u, i) for u, i in needed_by(sources, BUILT_WITH) if i in binaries), 5, 5)
+        names = {item: [item] for _, item in pairs}
+    elif kind == "depends":
+        pairs = core(((u, i) for u, i in needed_by(binaries, NEEDED) if i in binaries), 5, 5)
+        some = set(random.Random(0).sample(sorted({user for user, _ in pairs}), DEPENDENT))
+        pairs = core({pair for pair in pairs if pair[0] in some}, 4, 5)
         names = {item: [item] for _, item in pairs}
     else:
         pairs = core(looked_after(sources), 5, 2)
@@ -115,21 +127,31 @@ def insteval(path: Path) -> tuple[Pairs, list[str], list[list[str]]]:
     return pairs, ["department:token_seq"], [[department[item]] for item in sorted(department)]
 
 
+def thinned(pairs: Pairs, at_most: int) -> Pairs:
+    """So many pairs of each user."""
+    rng, of = random.Random(0), defaultdict[str, list[str]](list)
+    for user, item in sorted(pairs):
+        of[user].append(item)
+    return {(user, item) for user, own in of.items() for item in rng.sample(own, min(at_most, len(own)))}
+
+
 def main() -> None:
     """Writes a folder of atomic files."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=["libraries", "maintainers", "insteval"])
+    parser.add_argument("kind", choices=["libraries", "depends", "maintainers", "insteval"])
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--at-most", type=int, metavar="N", help="pairs of each user")
     given = parser.parse_args()
     read = insteval(given.files[0]) if given.kind == "insteval" else packages(given.kind, given.files)
     pairs, columns, cells = read
+    kept = thinned(pairs, given.at_most) if given.at_most else pairs
     items = sorted({item for _, item in pairs})
     given.out.mkdir(parents=True, exist_ok=True)
     for kind, header, rows in (
-        ("inter", ["user_id:token", "item_id:token"], sorted(pairs)),
+        ("inter", ["user_id:token", "item_id:token"], sorted(kept)),
         ("item", ["item_id:token", *columns], [[i, *own] for i, own in zip(items, cells, strict=True)]),
     ):
         lines = ["\t".join(row) for row in [header, *rows]]

@@ -62,17 +62,12 @@ class DataSize:
     """What presets depend on.
 
     Attributes:
-        users: in the data.
-        interactions: of all of them, in every part.
+        interactions: of all users, in every part.
+        per_user: what the user in the middle has (the median): half have as many or more.
     """
 
-    users: int
     interactions: int
-
-    @property
-    def per_user(self) -> float:
-        """Interactions a user, on average."""
-        return self.interactions / max(self.users, 1)
+    per_user: float
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Preset:
     Attributes:
         suits: for which data, in words.
         values: the setting, of the model or of training, to its value and why it is that.
-        up_to: interactions a user, on average, up to which ``auto`` takes it; None where it does not.
+        up_to: interactions of the user in the middle up to which ``auto`` takes it; None where it does not.
     """
 
     suits: str
@@ -94,7 +89,7 @@ class ModelSettings(Settings):
     """Settings of a model or floor."""
 
     presets: ClassVar[Mapping[str, Preset]] = {}
-    """Settings that suit some data, by name; ``auto`` chooses by the interactions that a user has."""
+    """Settings that suit some data, by name; ``auto`` chooses by the interactions that most users have."""
 
     default_preset: ClassVar[str | None] = None
     """The preset that is taken where nobody names one or gives all settings, as a file does."""

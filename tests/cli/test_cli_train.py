@@ -120,11 +120,11 @@ def test_a_run_is_repeated_by_its_own_file(reelmix, data, run_folder, tmp_path):
 
 def test_a_preset_by_the_size_of_the_data(reelmix, refused, data, tmp_path):
     words = ["train", data, "--epochs", "1", "--preset"]
-    assert reelmix(*words, "auto", "--out", tmp_path / "few", "--dropout", "0.2").status == 0
+    assert reelmix(*words, "short_histories", "--out", tmp_path / "few", "--dropout", "0.2").status == 0
     few = settings(tmp_path / "few")
     assert (few["training"]["batch_size"], few["model"]["embedding_size"]) == (256, 64)
     assert (few["training"]["epochs"], few["model"]["dropout"]) == (1, 0.2)
-    assert reelmix(*words, "long_histories", "--out", tmp_path / "many").status == 0
+    assert reelmix(*words, "auto", "--out", tmp_path / "many").status == 0
     many = settings(tmp_path / "many")
     assert (many["training"]["batch_size"], many["model"]["embedding_size"]) == (256, 128)
     assert refused(*words, "auto", "--out", tmp_path / "none", "--model", "vbpr") == (
@@ -137,13 +137,15 @@ def test_a_preset_by_the_size_of_the_data(reelmix, refused, data, tmp_path):
 def test_reelmix_takes_the_preset_of_its_data_unless_told_otherwise(reelmix, data, config, tmp_path):
     words = ["train", data, "--epochs", "1", "--no-map", "--out"]
     done = reelmix(*words, tmp_path / "chosen")
-    assert "preset: short_histories, for " in done.out + done.err
-    assert " interactions a user, in batches of 256; others: --preset" in done.out + done.err
-    assert settings(tmp_path / "chosen")["training"]["averaging"] == 0.0
+    said = "preset: long_histories, for people with 18.5 interactions (median), in batches of 256; others:"
+    assert said in done.out + done.err
+    chosen = settings(tmp_path / "chosen")
+    assert (chosen["training"]["averaging"], chosen["model"]["embedding_size"]) == (0.99, 128)
     done = reelmix(*words, tmp_path / "plain", "--preset", "none")
     assert "preset:" not in done.out + done.err
-    assert settings(tmp_path / "plain")["model"] == settings(tmp_path / "chosen")["model"]
-    assert settings(tmp_path / "plain")["training"]["batch_size"] == 4096
+    plain = settings(tmp_path / "plain")
+    assert (plain["training"]["averaging"], plain["model"]["embedding_size"]) == (0.0, 64)
+    assert plain["training"]["batch_size"] == 4096
     assert reelmix(*words, tmp_path / "flag", "--averaging", "0.9").status == 0
     assert settings(tmp_path / "flag")["training"]["averaging"] == 0.9
     # a file of settings is taken as it is

@@ -11,6 +11,7 @@ from reelmix.data import Card, Dataset
 from reelmix.data.assemble import assemble
 from reelmix.data.feature_files import FeatureTable
 from reelmix.errors import DataError
+from reelmix.settings import DataSize
 
 SMALL = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=60)
 
@@ -35,6 +36,12 @@ def core_by_hand(pairs, k):
 def pairs_of(dataset):
     users = dataset.users.take(dataset.interactions.users)
     return set(zip(users, dataset.items.take(dataset.interactions.items), strict=True))
+
+
+def test_its_size_is_that_of_the_user_in_the_middle():
+    watched = {0: 1, 1: 2, 2: 3, 3: 3, 4: 40}
+    dataset = build([(user, item) for user, many in watched.items() for item in range(many)], None, {})
+    assert dataset.size == DataSize(interactions=49, per_user=3.0)
 
 
 @settings(deadline=None, max_examples=80)

@@ -17,9 +17,9 @@ def split():
     return rm.sample(n_users=40, n_items=30).dataset.split(rng=0)
 
 
-@pytest.fixture(params=[6.0, 60.0])
+@pytest.fixture(params=[3.0, 60.0])
 def per_user(request, monkeypatch):
-    monkeypatch.setattr(Dataset, "size", DataSize(100_000, round(100_000 * request.param)))
+    monkeypatch.setattr(Dataset, "size", DataSize(10**6, request.param))
     return request.param
 
 

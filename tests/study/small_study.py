@@ -21,7 +21,7 @@ from reelmix.training.config import TrainingConfig
 
 EVERY = EXHIBITS | BEYOND | OURS
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
-SHORT, LONG = DataSize(100_000, 600_000), DataSize(100_000, 5_000_000)
+SHORT, LONG = DataSize(10**6, 3), DataSize(10**6, 50)
 """Of data with short histories, and with long ones."""
 
 TUNED = {

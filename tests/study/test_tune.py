@@ -22,7 +22,7 @@ from reelmix.errors import ConfigError, RunError
 from reelmix.models import FLOORS, MODELS
 from reelmix.recommender.experiment import Experiment
 from reelmix.recommender.fit import fit
-from reelmix.settings import DataSize, read_toml
+from reelmix.settings import DataSize, read_toml, usual_values
 from reelmix.study import tune
 from reelmix.study.plan import choose
 from reelmix.study.spaces import KNOWN_GOOD, SPACES, Range
@@ -140,6 +140,9 @@ def test_what_papers_report_comes_first_and_counts(data, tmp_path, imagined):
         assert len(trials) == (4 if SPACES[model] else 1)
         for published, trial in zip(KNOWN_GOOD.get(model, ({},)), trials, strict=False):
             defaults = {name: default_of(model, name) for name in SPACES[model]}
+            if model == "reelmix":  # its own are those for data of this size
+                usual = usual_values(model, ALL[model].Config, Dataset.read(data).size)
+                defaults |= {name: value for name, value in usual.items() if name in SPACES[model]}
             assert trial.settings == {**defaults, **published}, model
 
 

@@ -244,7 +244,7 @@ SIZED = {"sized": SizedConfig, "plain": PlainConfig}
     ],
 )
 def test_a_preset_sets_model_and_training(preset, per_user, expected):
-    found = Experiment.read(SIZED, preset=preset, size=DataSize(1_000, round(1_000 * per_user)))
+    found = Experiment.read(SIZED, preset=preset, size=DataSize(10_000, per_user))
     settings = found.settings
     assert (settings.embedding_size, found.training.learning_rate, settings.colour) == expected
 
@@ -279,18 +279,15 @@ def test_presets_are_settings_and_have_reasons(model):
 
 
 @pytest.mark.parametrize("model", ["reelmix", "dualgnn"])
-def test_auto_goes_by_how_much_people_watched(model):
-    config = MODELS[model].Config
-    by_interactions = [
-        preset_by_size(config, DataSize(1_000, interactions))
-        for interactions in (3_000, 20_000, 20_001, 10**8)
-    ]
-    assert by_interactions == ["short_histories", "short_histories", "long_histories", "long_histories"]
+def test_auto_goes_by_how_much_the_person_in_the_middle_watched(model):
+    sizes = [DataSize(10**6, per_user) for per_user in (3.0, 4.0, 4.5, 10.0**8)]
+    found = [preset_by_size(MODELS[model].Config, size) for size in sizes]
+    assert found == ["short_histories", "short_histories", "long_histories", "long_histories"]
 
 
 def test_what_reelmix_has_without_a_preset_suits_short_histories():
     configs = {"reelmix": MODELS["reelmix"].Config}
-    few, many = DataSize(100_000, 600_000), DataSize(100_000, 6_000_000)
+    few, many = DataSize(10**6, 3), DataSize(10**6, 60)
     assert Experiment.read(configs) == Experiment.read(configs, preset="auto", size=few)
     assert Experiment.read(configs) != Experiment.read(configs, preset="auto", size=many)
 
@@ -299,7 +296,7 @@ def test_what_reelmix_has_without_a_preset_suits_short_histories():
     ("interactions", "batch"), [(10**6, 4096), (65_536, 4096), (65_535, 2048), (9_000, 512), (500, 256)]
 )
 def test_small_data_have_small_batches_with_a_preset_by_size(interactions, batch):
-    size = DataSize(interactions // 6, interactions)
+    size = DataSize(interactions, 3)
     configs = {name: MODELS[name].Config for name in ("reelmix", "dualgnn")}
     for preset in ("auto", "short_histories"):
         assert Experiment.read(configs, preset=preset, size=size).training.batch_size == batch

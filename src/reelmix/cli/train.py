@@ -110,9 +110,8 @@ def command(
     if preset == "auto":
         found = preset_by_size(MODEL_CONFIGS[experiment.model], dataset.size)
         batch = f"in batches of {experiment.training.batch_size:,}"
-        say(
-            f"preset: {found}, for {dataset.size.per_user:.3g} interactions a user, {batch}; others: --preset"
-        )
+        people = f"for people with {dataset.size.per_user:g} interactions (median)"
+        say(f"preset: {found}, {people}, {batch}; others: --preset")
     if modalities is not None:
         dataset = dataset.only([name.strip() for name in modalities.split(",") if name.strip()])
     split = dataset.split(experiment.run.split, rng=experiment.run.rng)

@@ -96,7 +96,8 @@ class Dataset:
     @property
     def size(self) -> DataSize:
         """By which presets are chosen."""
-        return DataSize(self.n_users, len(self.interactions))
+        each = np.bincount(self.interactions.users, minlength=1)
+        return DataSize(len(self.interactions), float(np.median(each)))
 
     @property
     def modalities(self) -> tuple[str, ...]:
