@@ -54,8 +54,8 @@ def command(
         str | None,
         typer.Option(
             help="Settings that suit some data, such as short_histories; auto chooses by how many "
-            "interactions a user has; none. The file and the flags go before them. [default: auto for "
-            "reelmix without --config, else none]",
+            "interactions the person in the middle has; none. The file and the flags go before them. "
+            "[default: auto for reelmix without --config, else none]",
             show_default=False,
         ),
     ] = None,
