@@ -26,6 +26,7 @@ from small_worlds import (
 
 from reelmix.data.sample import sample
 from reelmix.models import Reelmix
+from reelmix.models.base import Batch
 from reelmix.models.losses import sampled_softmax
 
 HELD_OUT = [(0, 3, "validation"), (1, 3, "test")]
@@ -130,7 +131,7 @@ def test_an_interaction_says_nothing_of_itself():
     dense = as_dense(model, split)
     for user, item in interactions_of(split):
         rows = torch.tensor([user]), torch.tensor([item])
-        taste = model._left_out(layers, *rows)
+        taste = model._tastes_of(Batch(*rows, rows[1]), layers)
         assert not torch.allclose(taste[0], model._tastes(layers)[user])
         without = dense.interactions - {(user, item)}
         assert_close(taste[0], dense.user(user, without))

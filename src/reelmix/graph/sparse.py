@@ -73,11 +73,15 @@ class SparseMatrix(nn.Module):
         return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward"), self._reads))
 
     def rows(self, chosen: Chosen, x: Float[Tensor, "column dim"]) -> Float[Tensor, "chosen dim"]:
-        """(S @ x)[chosen], at the cost of the chosen rows alone; a row may be chosen more than once."""
-        starts = self._starts_here
-        n_entries = int((starts[chosen.here + 1] - starts[chosen.here]).sum())
-        halves = self._half("forward"), self._half("transpose")
-        return cast(Tensor, _ChosenRows.apply(x, chosen.there, n_entries, *halves, self._reads))
+        """(S @ x)[chosen], at the cost of these rows alone, forwards and backwards.
+
+        A row may be chosen more than once, in any order: it is computed once.
+        """
+        starts, device = self._starts_here, chosen.there.device
+        here, places = chosen.here.unique(return_inverse=True)
+        n_entries = int((starts[here + 1] - starts[here]).sum())
+        once = _DistinctRows.apply(x, sent(here, device), n_entries, self._half("forward"), self._reads)
+        return functional.embedding(sent(places, device), cast(Tensor, once))
 
     @property
     def _reads(self) -> torch.dtype | None:
@@ -107,31 +111,22 @@ class _Product(torch.autograd.Function):
         return _multiply(ctx.transpose, gradients[0].contiguous(), ctx.reads), None, None, None
 
 
-class _ChosenRows(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        chosen: Tensor,
-        n_entries: int,
-        matrix: Rows,
-        transpose: Rows,
-        reads: torch.dtype | None,
-    ) -> Tensor:
-        ctx.save_for_backward(chosen)
-        ctx.n_rows, ctx.transpose, ctx.reads = len(matrix[2]) - 1, transpose, reads
-        return _multiply(_select(matrix, chosen, n_entries), x, reads)
+class _DistinctRows(torch.autograd.Function):
+    """Rows that ascend, each once: their gradients are then added up in the order of the whole product's."""
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        (chosen,), (columns, values, starts) = ctx.saved_tensors, ctx.transpose
-        # the chosen rows are kept together, with one row of zeros for all others: that fits a cache
-        place = columns.new_full((ctx.n_rows,), len(chosen))
-        place[chosen] = torch.arange(len(chosen), dtype=place.dtype, device=place.device)
-        together = gradients[0].new_zeros(len(chosen) + 1, gradients[0].shape[1])
-        together.index_add_(0, place.index_select(0, chosen), gradients[0])
-        there = (place.index_select(0, columns), values, starts)
-        return _multiply(there, together, ctx.reads), None, None, None, None, None
+    def forward(
+        ctx: Any, x: Tensor, chosen: Tensor, n_entries: int, matrix: Rows, reads: torch.dtype | None
+    ) -> Tensor:
+        selected = _select(matrix, chosen, n_entries)
+        ctx.save_for_backward(*selected)
+        ctx.n_columns, ctx.reads = len(x), reads
+        return _multiply(selected, x, reads)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        transpose = _transposed(ctx.saved_tensors, ctx.n_columns)
+        return _multiply(transpose, gradients[0].contiguous(), ctx.reads), None, None, None, None
 
 
 def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:
@@ -158,6 +153,16 @@ def _select(matrix: Rows, chosen: Tensor, n_entries: int) -> Rows:
     entries = torch.arange(n_entries, dtype=starts.dtype, device=starts.device) + shift
     # many times faster than columns[entries]
     return columns.index_select(0, entries), values.index_select(0, entries), new_starts
+
+
+def _transposed(matrix: Rows, n_columns: int) -> Rows:
+    columns, values, starts = matrix
+    order = columns.argsort(stable=True)
+    rows = torch.arange(len(starts) - 1, dtype=starts.dtype, device=starts.device)
+    rows = torch.repeat_interleave(rows, starts.diff(), output_size=len(columns))
+    bounds = torch.arange(n_columns + 1, dtype=columns.dtype, device=columns.device)
+    new_starts = torch.searchsorted(columns.index_select(0, order), bounds).to(starts.dtype)
+    return rows.index_select(0, order), values.index_select(0, order), new_starts
 
 
 def _tensor(array: np.ndarray, dtype: type[np.signedinteger[Any]]) -> Tensor:

@@ -268,12 +268,8 @@ class Reelmix(Model):
         who watched nothing else have no evidence left, and do not count.
         """
         layers = self._layers(self._dropped(self._layer0(), batch.rng))
-        users, positives, chosen = batch.users, batch.positives, batch.sample(self.config.candidates)
-        if self.config.leave_out:
-            tastes = self._left_out(layers, users, positives)
-        else:
-            tastes = functional.embedding(users, self._tastes(layers))
-        tastes = functional.normalize(tastes) / self._temperature()
+        positives, chosen = batch.positives, batch.sample(self.config.candidates)
+        tastes = functional.normalize(self._tastes_of(batch, layers)) / self._temperature()
         items, bias = layers.items, self._bias()
         found = functional.normalize(functional.embedding(positives, items))
         others = functional.normalize(functional.embedding(chosen, items))
@@ -287,16 +283,16 @@ class Reelmix(Model):
             return mean
         # the whole's mean is over those that count, which are not spread evenly over the shares
         share = counted.sum() / self._counted(batch.whole).sum().clamp(min=1)
-        return mean * share * len(batch.whole.users) / len(users)
+        return mean * share * len(batch.whole.users) / len(batch.users)
 
-    def _left_out(
-        self, layers: Layers, users: Int[Tensor, " triple"], items: Int[Tensor, " triple"]
-    ) -> Float[Tensor, "triple dim"]:
-        """What these users watched, each without an item of theirs."""
+    def _tastes_of(self, batch: Batch, layers: Layers) -> Float[Tensor, "triple dim"]:
+        """What the triples' users watched, each without the triple's own item."""
         passes = layers.passes
-        heard = functional.embedding(users, self.history(passes.flatten(1)))
-        heard = heard - functional.embedding(items, passes.flatten(1))
-        return self._weighed(heard.unflatten(1, passes.shape[1:]), users, items)
+        heard = self.history.rows(batch.chosen_users, passes.flatten(1))
+        if not self.config.leave_out:
+            return self._weighed(heard.unflatten(1, passes.shape[1:]), batch.users)
+        heard = heard - functional.embedding(batch.positives, passes.flatten(1))
+        return self._weighed(heard.unflatten(1, passes.shape[1:]), batch.users, batch.positives)
 
     def _counted(self, batch: Batch) -> Bool[Tensor, " triple"]:
         """Whose user has evidence left without the triple's own item."""
