@@ -110,6 +110,26 @@ def test_gradient_of_chosen_rows(chosen, made):
     torch.autograd.gradcheck(lambda x: matrix.rows(picked(chosen), x), x)
 
 
+def test_chosen_rows_are_bit_for_bit_those_of_the_whole_product():
+    """Forwards and backwards, in single precision: which way was taken changes no training."""
+    rng = np.random.default_rng(3)
+    matrix = SparseMatrix(csr_array(rng.normal(size=(50, 40)) * (rng.random((50, 40)) < 0.4))).float()
+    chosen, outer = rng.integers(0, 50, 30), torch.tensor(rng.normal(size=(30, 8)), dtype=torch.float32)
+    gradients = []
+    for way in ("all", "some"):
+        x = torch.tensor(np.random.default_rng(4).normal(size=(40, 8)), dtype=torch.float32).requires_grad_()
+        where = torch.from_numpy(chosen)
+        found = (
+            torch.nn.functional.embedding(where, matrix(x))
+            if way == "all"
+            else matrix.rows(picked(chosen), x)
+        )
+        (found * outer).sum().backward()
+        gradients.append((found.detach(), x.grad))
+    for whole, some in zip(*gradients, strict=True):
+        assert torch.equal(whole, some)
+
+
 def test_gradients_equal_the_transposed_dense_product():
     dense = with_holes()
     matrix, outer = SparseMatrix(csr_array(dense)), rows(dense)

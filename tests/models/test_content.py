@@ -192,6 +192,35 @@ def test_mlp():
 
 
 @pytest.mark.parametrize("content", ["linear", "mlp"])
+def test_trained_maps_read_principal_components_of_wider_features(content):
+    features = features_of(6)
+
+    def made(at_most):
+        return make_content(
+            "visual",
+            features,
+            n_items=N_ITEMS,
+            embedding_size=D,
+            content=content,
+            rng=seeded(0),
+            at_most=at_most,
+        )
+
+    narrow = made(3)
+    weight = next(value for name, value in narrow.named_parameters() if name.startswith("weight"))
+    assert weight.shape[1] == narrow.features.shape[1] == 3
+    expected = vectors_of(content_of(features, "pca", embedding_size=3))
+    np.testing.assert_allclose(narrow.features, expected, atol=1e-12)
+    state = narrow.state_dict()
+    reached = (torch.tensor(features.values) - state["mean"]) @ state["components"].T / state["norm"]
+    np.testing.assert_allclose(reached, expected, atol=1e-12)
+    for at_most in (6, 7, None):
+        as_it_is = made(at_most)
+        assert "components" not in as_it_is.state_dict()
+        assert (as_it_is.features == content_of(features, content).features).all()
+
+
+@pytest.mark.parametrize("content", ["linear", "mlp"])
 def test_trained_maps_see_features_centred_and_of_mean_norm_1(content):
     features = features_of(6)
     made = content_of(features, content)

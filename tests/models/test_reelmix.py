@@ -24,9 +24,12 @@ from small_worlds import (
     world,
 )
 
+from reelmix.data import DenseFeatures
 from reelmix.data.sample import sample
+from reelmix.graph.components import principal_components
 from reelmix.models import Reelmix
 from reelmix.models.base import Batch
+from reelmix.models.emphasis import reduced
 from reelmix.models.losses import sampled_softmax
 
 HELD_OUT = [(0, 3, "validation"), (1, 3, "test")]
@@ -239,6 +242,22 @@ def test_emphasis_has_a_bound_however_training_pushes():
     alpha = embedded(model).emphasis
     assert 2 < alpha.max() <= math.exp(2 * 0.4 * 3) + 1e-9
     assert alpha.min() >= math.exp(-2 * 0.4 * 3) - 1e-9
+
+
+def test_directions_of_wide_features_are_those_within_their_components():
+    rng = np.random.default_rng(0)
+    features = DenseFeatures(np.arange(20, dtype=np.int32), rng.normal(size=(20, 9)) + 1)
+    unit, axes = reduced(features, 2, at_most=4)
+    rest = features.values - features.values.mean(axis=0)
+    within = principal_components(features, 4)
+    inner = rest / np.linalg.norm(rest, axis=1, keepdims=True) @ within.T
+    strongest = inner @ np.linalg.svd(inner, full_matrices=False)[2][:2].T
+    strongest /= np.linalg.norm(strongest, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit @ unit.T, strongest @ strongest.T, atol=1e-12)
+    of_new = rest @ axes
+    np.testing.assert_allclose(of_new / np.linalg.norm(of_new, axis=1, keepdims=True), unit, atol=1e-12)
+    whole = reduced(features, 2, at_most=9)[0]
+    assert not np.allclose(unit @ unit.T, whole @ whole.T, atol=0.1)
 
 
 def test_lookalikes_by_content_of_other_items_get_no_credit():

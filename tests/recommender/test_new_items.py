@@ -27,6 +27,8 @@ MODELS = {
     "vbpr": lambda: VBPR(**SMALL),
     "reelmix": lambda: Reelmix(**SMALL, lookalikes=0),
     "reelmix mlp": lambda: Reelmix(**SMALL, lookalikes=0, content="mlp"),
+    "reelmix components": lambda: Reelmix(**SMALL, lookalikes=0, components=5),
+    "reelmix mlp of components": lambda: Reelmix(**SMALL, lookalikes=0, content="mlp", components=5),
     "dualgnn softmax": lambda: DualGNN(**SMALL, neighbours=5, loss="softmax"),
 }
 
@@ -64,7 +66,9 @@ def truth(model, run, holed, old):
             if isinstance(content, PrincipalContent):
                 content.vectors = (raw - content.mean) @ content.components.T
             else:
-                content.features = (raw - content.mean) / content.norm
+                rest = raw - content.mean
+                narrow = rest @ content.components.T if hasattr(content, "components") else rest
+                content.features = narrow / content.norm
     with torch.no_grad():
         if isinstance(whole, Reelmix):  # a new item had no chance to be watched: its bias is the mean
             whole.bias[torch.from_numpy(~old)] = float(run.weights["bias"][run.trained_items].mean())
@@ -136,9 +140,10 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
     np.testing.assert_allclose(parts[:, :-1], vectors, atol=1e-5)
 
 
-def test_the_content_of_a_known_item_under_a_new_id_points_the_same_way(holed, old):
+@pytest.mark.parametrize("components", [256, 10])
+def test_the_content_of_a_known_item_under_a_new_id_points_the_same_way(holed, old, components):
     """So that emphasis follows from new items, too."""
-    run = fit(Reelmix(**SMALL), holed.take_items(old).split(rng=0), epochs=1)
+    run = fit(Reelmix(**SMALL, components=components), holed.take_items(old).split(rng=0), epochs=1)
     known = np.arange(5)
     twins = {}
     for name, table in holed.features.items():

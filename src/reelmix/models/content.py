@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.errors import ConfigError
+from reelmix.graph.components import centred, observed, principal_components
 from reelmix.graph.sparse import Chosen, SparseMatrix, sent
 from reelmix.models.base import Batch, xavier
 from reelmix.models.columns import columns_mix
@@ -99,10 +100,10 @@ class PrincipalContent(FixedContent):
     column_axes = {"vectors": 1, "components": 0}  # noqa: RUF012
 
     def __init__(self, features: DenseFeatures, n_items: int, embedding_size: int) -> None:
-        centred, mean, _ = _centred(features)
-        components = _principal_components(_seen(centred, features), embedding_size, features.filled is None)
-        projected = centred @ components.T
-        norm = _mean_norm(_seen(projected, features))
+        rest, mean = centred(features)
+        components = principal_components(features, embedding_size)
+        projected = rest @ components.T
+        norm = _mean_norm(projected, features)
         super().__init__(projected / norm, features.items, n_items)
         self.register_buffer("mean", _working(mean))
         self.register_buffer("components", _working(components / norm))
@@ -113,13 +114,26 @@ class TrainedMap(Content):
 
     A map of raw features would compute the same; Adam finds it sooner from features of a common scale. What a
     new item, or one that was filled in, needs to be brought to that scale is kept with the weights.
+
+    Args:
+        features: of the modality.
+        n_items: of the dataset.
+        at_most: wider features are replaced by so many principal components; None for none.
+
+    Attributes:
+        size: how many numbers the map reads.
     """
 
-    def __init__(self, features: DenseFeatures, n_items: int) -> None:
+    def __init__(self, features: DenseFeatures, n_items: int, at_most: int | None = None) -> None:
         super().__init__(features.items, n_items)
-        centred, mean, norm = _centred(features)
+        rest, mean = centred(features)
+        if at_most is not None and features.size > at_most:
+            components = principal_components(features, at_most)
+            rest = rest @ components.T
+            self.register_buffer("components", _working(components))
+        self.size, norm = rest.shape[1], _mean_norm(rest, features)
         self.features: Tensor
-        self.register_buffer("features", _working(centred / norm), persistent=False)
+        self.register_buffer("features", _working(rest / norm), persistent=False)
         self.register_buffer("mean", _working(mean))
         self.register_buffer("norm", _working(np.array(norm)))
 
@@ -140,9 +154,10 @@ class LinearContent(TrainedMap):
         rng: torch.Generator,
         *,
         bias: bool = True,
+        at_most: int | None = None,
     ) -> None:
-        super().__init__(features, n_items)
-        self.weight = xavier(embedding_size, features.size, generator=rng)
+        super().__init__(features, n_items, at_most)
+        self.weight = xavier(embedding_size, self.size, generator=rng)
         self.bias = nn.Parameter(torch.zeros(embedding_size)) if bias else None
 
     def present_rows(self, chosen: Chosen | None = None) -> Float[Tensor, "present dim"]:
@@ -154,11 +169,17 @@ class MlpContent(TrainedMap):
     """Feature -> 4d -> LeakyReLU -> d, trained."""
 
     def __init__(
-        self, features: DenseFeatures, n_items: int, embedding_size: int, rng: torch.Generator
+        self,
+        features: DenseFeatures,
+        n_items: int,
+        embedding_size: int,
+        rng: torch.Generator,
+        *,
+        at_most: int | None = None,
     ) -> None:
-        super().__init__(features, n_items)
+        super().__init__(features, n_items, at_most)
         hidden = 4 * embedding_size
-        self.weight1 = xavier(hidden, features.size, generator=rng)
+        self.weight1 = xavier(hidden, self.size, generator=rng)
         self.bias1 = nn.Parameter(torch.zeros(hidden))
         self.weight2 = xavier(embedding_size, hidden, generator=rng)
         self.bias2 = nn.Parameter(torch.zeros(embedding_size))
@@ -198,6 +219,7 @@ class Contents(nn.ModuleDict):
         rng: draws the first parameters.
         bias: whether a linear map has one.
         unit: scale every vector to length 1.
+        at_most: principal components that a trained map reads in place of wider features; None for all.
 
     Attributes:
         key_of: the name of each modality's part among the weights.
@@ -215,6 +237,7 @@ class Contents(nn.ModuleDict):
         rng: torch.Generator,
         bias: bool = True,
         unit: bool = False,
+        at_most: int | None = None,
     ) -> None:
         super().__init__()
         self.key_of: dict[str, str] = {}
@@ -233,6 +256,7 @@ class Contents(nn.ModuleDict):
                 content=content,
                 rng=rng,
                 bias=bias,
+                at_most=at_most,
             )
             made.unit = unit
             self[key] = made
@@ -290,6 +314,7 @@ def make_content(
     content: ContentMap,
     rng: torch.Generator,
     bias: bool = True,
+    at_most: int | None = None,
 ) -> Content:
     """The content of one modality; see :class:`Contents`."""
     if isinstance(features, BagFeatures):
@@ -297,9 +322,9 @@ def make_content(
     if content == "pca":
         return PrincipalContent(features, n_items, embedding_size)
     if content == "linear":
-        return LinearContent(features, n_items, embedding_size, rng, bias=bias)
+        return LinearContent(features, n_items, embedding_size, rng, bias=bias, at_most=at_most)
     if content == "mlp":
-        return MlpContent(features, n_items, embedding_size, rng)
+        return MlpContent(features, n_items, embedding_size, rng, at_most=at_most)
     if features.size != embedding_size:
         raise ConfigError(
             expected=f"features of size {embedding_size} for content 'identity'",
@@ -310,43 +335,10 @@ def make_content(
     return FixedContent(features.values, features.items, n_items)
 
 
-def _centred(
-    features: DenseFeatures,
-) -> tuple[Float[np.ndarray, "present feature"], Float[np.ndarray, " feature"], float]:
-    """The features less their mean, the mean, and the mean norm of what is left (1 if that is 0).
-
-    Mean and norm are taken over the observed items: what was filled in is no evidence.
-    """
-    values = features.values.astype(np.float64)
-    seen = _seen(values, features)
-    mean = seen.sum(axis=0) / max(len(seen), 1)  # no item has it: zeros, not the mean of nothing
-    centred = values - mean
-    # where all items are alike, what the subtraction leaves is rounding, not content
-    spread = np.abs(_seen(centred, features)).max(axis=0, initial=0.0)
-    centred[:, spread <= 1e-12 * np.abs(mean)] = 0.0
-    return centred, mean, _mean_norm(_seen(centred, features))
-
-
-def _seen(rows: Float[np.ndarray, "present _"], features: DenseFeatures) -> Float[np.ndarray, "observed _"]:
-    return rows if features.filled is None else rows[features.observed]
-
-
-def _mean_norm(values: Float[np.ndarray, "present _"]) -> float:
-    return float(np.linalg.norm(values, axis=1).sum() / max(len(values), 1)) or 1.0
-
-
-def _principal_components(
-    centred: Float[np.ndarray, "observed feature"], embedding_size: int, all_observed: bool
-) -> Float[np.ndarray, "dim feature"]:
-    spread, vectors = np.linalg.eigh(centred.T @ centred)
-    if not all_observed:  # where the observed do not differ, a direction is arbitrary and tells nothing
-        vectors[:, spread <= 1e-12 * spread[-1]] = 0.0
-    top = vectors[:, ::-1][:, :embedding_size].T
-    # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
-    largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
-    components = np.zeros((embedding_size, centred.shape[1]))
-    components[: len(top)] = top * np.sign(largest)
-    return components
+def _mean_norm(rows: Float[np.ndarray, "present _"], features: DenseFeatures) -> float:
+    """Of those that were observed; 1 if that is 0."""
+    seen = observed(rows, features)
+    return float(np.linalg.norm(seen, axis=1).sum() / max(len(seen), 1)) or 1.0
 
 
 def _working(values: np.ndarray) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reelmix.data import Dataset
 from reelmix.data.features import DenseFeatures, Features
+from reelmix.graph.components import principal_components
 from reelmix.graph.lookalikes import centre, directions, token_weights
 from reelmix.graph.sparse import SparseMatrix
 
@@ -52,6 +53,7 @@ class HistoryEmphasis(nn.Module):
         history: the training interactions, (user, item), ones.
         size: dimensions that directions are reduced to.
         user_graph: whether co-watchers count; if not, there is no psi.
+        at_most: principal components by which wider features are compared.
 
     Attributes:
         content: (item, modality, dim), unit length; zero where an item lacks the modality.
@@ -59,11 +61,13 @@ class HistoryEmphasis(nn.Module):
         centre0, axes0, centre1, ...: of each modality, what brings a new item to the same space.
     """
 
-    def __init__(self, dataset: Dataset, history: SparseMatrix, size: int, *, user_graph: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, history: SparseMatrix, size: int, *, user_graph: bool, at_most: int
+    ) -> None:
         super().__init__()
         content = np.zeros((dataset.n_items, len(dataset.modalities), size))
         for place, features in enumerate(dataset.features.values()):
-            content[features.items, place], axes = reduced(features, size)
+            content[features.items, place], axes = reduced(features, size, at_most)
             self.register_buffer(f"axes{place}", _working(axes))
             self.register_buffer(f"centre{place}", _working(centre(features)))
         self.user_graph = user_graph
@@ -155,16 +159,21 @@ def _standard(
 
 
 def reduced(
-    features: Features, size: int
+    features: Features, size: int, at_most: int
 ) -> tuple[Float[np.ndarray, "present dim"], Float[np.ndarray, "feature dim"]]:
     """Directions of the content in their ``size`` strongest dimensions, at length 1, filled up with zeros.
 
     And the dimensions: less the :func:`centre`, dense features times these point the same way, and the sum of
-    the rows of a list's tokens does.
+    the rows of a list's tokens does. Of features wider than ``at_most``, within so many principal components.
     """
-    found = directions(features)
+    found, within = directions(features), None
+    if isinstance(features, DenseFeatures) and features.size > at_most:
+        within = principal_components(features, at_most)
+        found = found @ within.T
     smaller = min(cast(tuple[int, int], found.shape))
-    if size < smaller:
+    if within is not None:
+        axes = np.linalg.eigh(found.T @ found)[1][:, ::-1][:, :size].T
+    elif size < smaller:
         start = np.random.default_rng(0).normal(size=smaller)  # any will do, the same every time
         axes = cast(np.ndarray, svds(found, k=size, v0=start)[2])
     else:
@@ -173,7 +182,7 @@ def reduced(
         )[2]
     projected, kept = np.zeros((len(features.items), size)), np.zeros((features.size, size))
     projected[:, : len(axes)] = found @ axes.T
-    kept[:, : len(axes)] = axes.T
+    kept[:, : len(axes)] = axes.T if within is None else within.T @ axes.T
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
     unit = np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 1e-12)
     return unit, kept if isinstance(features, DenseFeatures) else kept * token_weights(features)[:, None]

@@ -105,6 +105,10 @@ class ReelmixConfig(ModelSettings):
     """From features to the d dimensions of layer 0: linear or mlp (trained), pca or identity (fixed); none
     leaves it to the graphs of lookalikes."""
 
+    components: int = Field(256, ge=1)
+    """Principal components that stand for wider features, in layer 0 and in emphasis: of 4,096 numbers each
+    step would pay for all."""
+
     emphasis_from: EmphasisFrom = "user_graph"
     """What a user's emphasis on each modality follows from: history (how alike the things are that they
     watched), user_graph (that, and how alike those are that the watchers of the same watched) or none (all
@@ -219,12 +223,21 @@ class Reelmix(Model):
         self.personal = len(self.alike) > 0 and config.emphasis_from != "none"
         if self.personal:
             self.emphasis = HistoryEmphasis(
-                dataset, self.history, config.embedding_size, user_graph=config.emphasis_from == "user_graph"
+                dataset,
+                self.history,
+                config.embedding_size,
+                user_graph=config.emphasis_from == "user_graph",
+                at_most=config.components,
             )
         mapped = dataset.only([]) if config.content == "none" else dataset
         content = "linear" if config.content == "none" else config.content
         self.content = Contents(
-            mapped, embedding_size=config.embedding_size, content=content, rng=generator, bias=False
+            mapped,
+            embedding_size=config.embedding_size,
+            content=content,
+            rng=generator,
+            bias=False,
+            at_most=config.components,
         )
         scale = config.embedding_size**-0.5
         self.item = nn.Parameter(

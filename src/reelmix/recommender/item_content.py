@@ -202,15 +202,18 @@ def content_vectors(
 def _mapped(
     weights: Mapping[str, np.ndarray], values: Float32[np.ndarray, "new feature"]
 ) -> Float32[np.ndarray, "new dim"]:
-    """One of: principal components, a linear map, an mlp, or the features as they are."""
+    """Principal components, a map of them or of the features, or the features as they are."""
+    if "mean" not in weights:
+        return values
+    values = values - weights["mean"]
     if "components" in weights:
-        return (values - weights["mean"]) @ weights["components"].T
+        values = values @ weights["components"].T
+    if "norm" in weights:
+        values = values / weights["norm"]
     if "weight" in weights:
-        scaled = (values - weights["mean"]) / weights["norm"]
-        return scaled @ weights["weight"].T + weights.get("bias", np.float32(0))
+        return values @ weights["weight"].T + weights.get("bias", np.float32(0))
     if "weight1" in weights:
-        scaled = (values - weights["mean"]) / weights["norm"]
-        hidden = _leaky(scaled @ weights["weight1"].T + weights["bias1"])
+        hidden = _leaky(values @ weights["weight1"].T + weights["bias1"])
         return hidden @ weights["weight2"].T + weights["bias2"]
     return values
 
