@@ -21,8 +21,8 @@ from reelmix.training.memory import Shape, peak
 BLOCK = 8 << 20
 
 
-def world(n_users):
-    """Twelve interactions a user, a tenth as many items, two modalities of 64."""
+def world(n_users, width):
+    """Twelve interactions a user, a tenth as many items, two modalities."""
     rng, n_items = np.random.default_rng(0), n_users // 10
     users = np.repeat(np.arange(n_users), 12)
     labels = np.zeros(len(users), np.int8)
@@ -30,7 +30,8 @@ def world(n_users):
     pairs = Interactions.of(users, rng.integers(n_items, size=len(users)), labels=labels)
     rows = np.arange(n_items, dtype=np.int32)
     features = {
-        name: DenseFeatures(rows, rng.standard_normal((n_items, 64), dtype=np.float32)) for name in ("v", "a")
+        name: DenseFeatures(rows, rng.standard_normal((n_items, width), dtype=np.float32))
+        for name in ("v", "a")
     }
     people, things = (
         Vocabulary(pl.Series(range(n_users)), "user"),
@@ -45,11 +46,11 @@ def high_water():
 
 
 if __name__ == "__main__":
-    name, n_users, os.environ["REELMIX_CACHE"] = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    name, (n_users, width), os.environ["REELMIX_CACHE"] = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)
     before = high_water()
-    split, training = world(n_users), TrainingConfig(epochs=2, batch_size=65_536)
+    split, training = world(n_users, width), TrainingConfig(epochs=2, batch_size=65_536)
     model = MODELS[name](embedding_size=128)
     fit(model, split, training=training, evaluation=EvaluationConfig(block_bytes=BLOCK))
     predicted = peak(MODELS[name](embedding_size=128), Shape.of(split), training, BLOCK)

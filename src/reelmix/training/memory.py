@@ -11,6 +11,7 @@ import torch
 from reelmix.data import BagFeatures, Dataset, DenseFeatures, Split
 from reelmix.data.features import Features
 from reelmix.data.interactions import Interactions
+from reelmix.graph.components import WIDE
 from reelmix.models.base import Model
 from reelmix.models.content import ContentMap
 from reelmix.models.dualgnn import DualGNN, DualGNNConfig
@@ -33,11 +34,14 @@ FEATURE_WHILE_CENTRED = 24
 SLACK = 1.1
 """For what the allocator keeps of what was freed."""
 
+PRODUCT_WHILE_DECOMPOSED = 24
+"""Bytes an entry of the square of products whose strongest eigenvectors are found."""
+
 ON_HOST = ("data", "interactions")
+"""Parts that stay in main memory wherever the model is."""
 
 WITHOUT_COLUMNS = ("data", "interactions", "graphs")
 """What every worker holds whole when columns are divided."""
-"""Parts that stay in main memory wherever the model is."""
 
 
 @dataclass(frozen=True)
@@ -237,25 +241,29 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     width, d, m = _width(), config.embedding_size, len(shape.modalities)
     lookalikes = m if config.lookalikes else 0
     mapped = replace(shape, modalities=()) if config.content == "none" else shape
-    maps, content, making = _content(mapped, d, "linear" if config.content == "none" else config.content)
+    map_, at_most = "linear" if config.content == "none" else config.content, config.components
+    maps, content, making = _content(mapped, d, map_, at_most)
     items = width * d * shape.items
     parameters = items + maps + width * shape.items
     history = _sparse(shape.users, shape.items, shape.train)
     alike = lookalikes * _sparse(shape.items, shape.items, 2 * config.lookalikes * shape.items)
     personal = lookalikes > 0 and config.emphasis_from != "none"
     evidence = width * m * d * (shape.users + shape.items) + 8 * width * m * shape.users if personal else 0
-    heard = width * (1 + lookalikes) * d * shape.users
+    heard = width * (1 + lookalikes) * d
     passes = (1 + lookalikes) * items
-    directions = FEATURE_WHILE_CENTRED * max((x.items * x.size for x in shape.modalities), default=0)
+    directions = max(
+        (FEATURE_WHILE_CENTRED * x.items * x.size + _decomposing(x, at_most) for x in shape.modalities),
+        default=0,
+    )
     building = max(
         history + ENTRY_WHILE_NORMALISED * shape.train,
         history + alike + directions + (2 * evidence if personal else 0),
         history + alike + evidence + content + making,
         history + alike + evidence + content + 2 * parameters,
     )
-    triple = width * batch * d * (2 * (1 + lookalikes) + (m if personal else 0) + 4)
-    step = 2 * heard + 5 * passes + triple + 2 * width * batch * config.candidates
-    embedding = 2 * heard + 3 * passes + 3 * width * d * shape.users
+    triple = width * batch * d * (2 * (1 + lookalikes) + 2)
+    step = 2 * heard * min(batch, shape.users) + 5 * passes + triple + 2 * width * batch * config.candidates
+    embedding = 2 * heard * shape.users + 3 * passes + 3 * width * d * shape.users
     return Needs(parameters, history + alike, content + evidence, building, step, embedding)
 
 
@@ -270,7 +278,9 @@ def _unknown(size: int, layers: int, candidates: int, shape: Shape, batch: int) 
     return Needs(tables + maps, graphs, content, building, step, (layers + 3) * tables)
 
 
-def _content(shape: Shape, size: int, content: ContentMap) -> tuple[int, int, int]:
+def _content(
+    shape: Shape, size: int, content: ContentMap, at_most: int | None = None
+) -> tuple[int, int, int]:
     """Trained maps, what is fixed, and the most that making it takes, in bytes."""
     width = _width()
     maps = fixed = making = 0
@@ -280,13 +290,23 @@ def _content(shape: Shape, size: int, content: ContentMap) -> tuple[int, int, in
             maps += width * modality.size * size
             fixed += _sparse(modality.items, modality.size, modality.tokens)
             continue
+        read = min(modality.size, at_most or modality.size)
         if content == "linear":
-            maps += width * modality.size * size
+            maps += width * read * size
         elif content == "mlp":
-            maps += width * 4 * size * (modality.size + size)
-        fixed += width * modality.items * (modality.size if content in ("linear", "mlp") else size)
-        making = max(making, FEATURE_WHILE_CENTRED * modality.items * modality.size)
+            maps += width * 4 * size * (read + size)
+        trained = content in ("linear", "mlp")
+        fixed += width * modality.items * (read if trained else size)
+        centred = FEATURE_WHILE_CENTRED * modality.items * modality.size
+        making = max(making, centred + _decomposing(modality, at_most if trained else size))
     return maps, fixed, making
+
+
+def _decomposing(modality: Modality, at_most: int | None) -> int:
+    """The products of which the principal components of wide features are made."""
+    if at_most is None or modality.tokens or modality.size <= max(at_most, WIDE):
+        return 0
+    return PRODUCT_WHILE_DECOMPOSED * min(modality.items, modality.size) ** 2
 
 
 def _sparse(rows: int, columns: int, entries: int) -> int:
