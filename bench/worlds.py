@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +33,42 @@ def power_law_pairs(n_users: int, n_items: int, n_pairs: int, rng: np.random.Gen
 
 def tiktok_shaped(rng: np.random.Generator) -> Split:
     """9,308 users, 6,710 items, V and A of 128; 59,541 training, 3,051 validation, 6,130 test pairs."""
-    pairs = power_law_pairs(9_308, 6_710, 59_541 + 3_051 + 6_130, rng)
-    # as there, one test item for each of 6,130 users
+    sizes = {"visual": 128, "acoustic": 128}
+    return _shaped("TikTok-shaped", 9_308, 6_710, (59_541, 3_051, 6_130), sizes, rng)
+
+
+def shop_shaped(rng: np.random.Generator) -> Split:
+    """As the reviews that models are compared on: 20,000 users, 7,000 items, V of 4,096 and T of 384.
+
+    120,000 training, 10,000 validation and 20,000 test pairs.
+    """
+    sizes = {"visual": 4_096, "textual": 384}
+    return _shaped("shop-shaped", 20_000, 7_000, (120_000, 10_000, 20_000), sizes, rng)
+
+
+def _shaped(
+    name: str,
+    n_users: int,
+    n_items: int,
+    parts: tuple[int, int, int],
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
+) -> Split:
+    """Each of as many users as there are test pairs has one of them."""
+    _, n_validation, n_test = parts
+    pairs = power_law_pairs(n_users, n_items, sum(parts), rng)
     labels = np.full(len(pairs), "train", dtype="<U10")
     _, first = np.unique(pairs[:, 0], return_index=True)
     chosen = rng.permutation(first)
-    labels[chosen[:6_130]] = "test"
-    labels[rng.permutation(np.flatnonzero(labels == "train"))[:3_051]] = "validation"
+    labels[chosen[:n_test]] = "test"
+    labels[rng.permutation(np.flatnonzero(labels == "train"))[:n_validation]] = "validation"
     table = pl.DataFrame({"user_id": pairs[:, 0], "item_id": pairs[:, 1], "split": labels})
-    ids = pl.Series(range(6_710))
+    ids = pl.Series(range(n_items))
     features = {
-        name: (ids, rng.normal(size=(6_710, 128)).astype(np.float32)) for name in ("visual", "acoustic")
+        modality: (ids, rng.normal(size=(n_items, size)).astype(np.float32))
+        for modality, size in sizes.items()
     }
-    card = Card("TikTok-shaped", "random, a power law", simulated=True)
+    card = Card(name, "random, a power law", simulated=True)
     return assemble(table, pl.DataFrame({"item_id": ids}), features, card=card, where=Path("bench")).split()
 
 
