@@ -25,7 +25,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from scipy.sparse import csr_array
+from torch.nn import functional
 
 from epoch import ours, require_equal, training
 from measure import machine, timed
@@ -35,6 +37,7 @@ from reelmix.data.assemble import assemble
 from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
 from reelmix.evaluation.ranking import top_n
 from reelmix.graph.cooccurrence import user_graph
+from reelmix.graph.sparse import Chosen, SparseMatrix
 from reelmix.models import DualGNN
 from reelmix.training.config import TrainingConfig
 from reelmix.training.negatives import NegativeSampler
@@ -87,6 +90,7 @@ def pairs() -> dict[str, Pair]:
     split = small_split(np.random.default_rng(0))
     return training_pairs(split) | {
         "user graph": graph_pair(split),
+        "histories of a batch": histories_pair(),
         "top 10 of a full sort": sorting_pair(),
         "metrics of ranked lists": metrics_pair(),
         "negatives": negatives_pair(split),
@@ -120,6 +124,25 @@ def graph_pair(split: Split) -> Pair:
                     os.environ["REELMIX_CACHE"] = before
 
     return made, lambda: plain_user_graph(train, 40, range(split.dataset.n_users))
+
+
+def histories_pair() -> Pair:
+    """What 1,024 of 40,000 people watched, forwards and backwards, beside what everybody watched."""
+    rng = np.random.default_rng(0)
+    pairs = power_law_pairs(40_000, 2_000, 300_000, rng)
+    ones = np.ones(len(pairs), np.float32)
+    history = SparseMatrix(csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(40_000, 2_000)))
+    items = torch.from_numpy(rng.normal(size=(2_000, 192)).astype(np.float32)).requires_grad_()
+    users = torch.from_numpy(rng.choice(pairs[:, 0], 1_024))
+
+    def some() -> torch.Tensor:
+        return history.rows(Chosen(users, users), items)
+
+    def everybody() -> torch.Tensor:
+        return functional.embedding(users, history(items))
+
+    assert torch.equal(some(), everybody())
+    return lambda: some().sum().backward(), lambda: everybody().sum().backward()
 
 
 def sorting_pair() -> Pair:
