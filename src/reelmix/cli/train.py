@@ -15,7 +15,7 @@ import typer
 from reelmix.cli.flags import settings_flags
 from reelmix.cli.show import note_credit, show_metrics
 from reelmix.cli.terminal import TrainingProgress, count, say, warn
-from reelmix.data import Dataset, Split
+from reelmix.data import Dataset, DenseFeatures, Split
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
 from reelmix.extras import optional
@@ -29,6 +29,9 @@ from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import Shape
 from reelmix.training.room import Place, footprint, free_memory, gigabytes
 from reelmix.training.team import TEAMS, Parallel
+
+LONG_TO_COMPARE = 5e10
+"""Products of numbers from which on items are compared for more than some seconds."""
 
 MODEL_CONFIGS = {name: model.Config for name, model in MODELS.items()}
 
@@ -138,6 +141,7 @@ def command(
         return
     model_to_train = model_class(experiment.model)(experiment.settings)
     note_memory(model_to_train, split, experiment.training, device)
+    note_lookalikes(model_to_train, split)
     run = fit(
         model_to_train,
         split,
@@ -204,6 +208,19 @@ def note_memory(model: Model, split: Split, training: TrainingConfig, device: st
     needed, free = footprint(model, Shape.of(split), training, Place(device)).total, free_memory()
     if needed >= 2**30 and free is not None and device == "cpu":
         say(f"memory: about {gigabytes(needed)} of {gigabytes(free)}")
+
+
+def note_lookalikes(model: Model, split: Split) -> None:
+    """Says what comes before the first epoch, where it takes long: every item is compared with every other."""
+    features = split.dataset.features.values() if getattr(model.config, "lookalikes", 0) else ()
+    numbers = max(
+        (len(of.items) ** 2 * of.size for of in features if isinstance(of, DenseFeatures)), default=0
+    )
+    if numbers >= LONG_TO_COMPARE:
+        say(
+            f"lookalikes: {split.dataset.n_items:,} items are compared with each other first, and the result "
+            "is kept for the next time"
+        )
 
 
 def note_untrained(split: Split) -> None:
