@@ -211,11 +211,10 @@ def note_memory(model: Model, split: Split, training: TrainingConfig, device: st
 
 
 def note_lookalikes(model: Model, split: Split) -> None:
-    """Says what comes before the first epoch, where it takes long: every item is compared with every other."""
+    """Says what comes before the first epoch, where it takes long: all items are compared with all others."""
     features = split.dataset.features.values() if getattr(model.config, "lookalikes", 0) else ()
-    numbers = max(
-        (len(of.items) ** 2 * of.size for of in features if isinstance(of, DenseFeatures)), default=0
-    )
+    dense = [of for of in features if isinstance(of, DenseFeatures)]
+    numbers = max((len(of.items) ** 2 * of.size for of in dense), default=0)
     if numbers >= LONG_TO_COMPARE:
         say(
             f"lookalikes: {split.dataset.n_items:,} items are compared with each other first, and the result "
