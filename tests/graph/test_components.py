@@ -60,6 +60,13 @@ def test_wide_ones_are_kept_and_come_back_the_same(own_cache, monkeypatch):
     np.testing.assert_array_equal(principal_components(features, 3), first)
 
 
+def test_kept_are_as_many_as_were_asked_for():
+    features = features_of(40, 12)
+    few, more = principal_components(features, 3), principal_components(features, 5)
+    np.testing.assert_allclose(more[:3], few, atol=1e-10)
+    assert more.shape == (5, 12)
+
+
 def test_narrow_ones_are_not_kept(own_cache):
     principal_components(features_of(40, 6), 3)
     assert not own_cache.exists()

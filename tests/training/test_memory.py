@@ -11,11 +11,11 @@ import pytest
 from small_training import small_split
 
 from reelmix.errors import ConfigError
-from reelmix.models import MODELS, DualGNN
+from reelmix.models import MODELS, DualGNN, Reelmix
 from reelmix.recommender.fit import fit
 from reelmix.training import room
 from reelmix.training.config import TrainingConfig
-from reelmix.training.memory import Shape, peak
+from reelmix.training.memory import Modality, Shape, peak, stages
 
 HERE = room.Place(block=1)
 
@@ -41,6 +41,20 @@ def test_the_prediction_is_near_to_what_is_measured(name, users, width, tmp_path
     )
     found = json.loads(done.stdout)
     assert 0.8 < found["predicted"] / found["measured"] < 1.6, found  # runs differ by a sixth
+
+
+def test_of_wide_features_reelmix_keeps_components_and_makes_them_of_a_square():
+    shape = Shape(1_000, 5_000, 20_000, (Modality(5_000, 4_000),))
+
+    def of(components):
+        building, step, *_ = stages(Reelmix(components=components), shape, TrainingConfig(), 1)
+        return building.total, step.parts["fixed content"], step.parts["parameters"]
+
+    (_, whole_content, whole_weights), (_, few_content, few_weights) = of(4_000), of(100)
+    assert whole_content - few_content == 4 * 5_000 * 3_900
+    assert whole_weights - few_weights == 4 * 64 * 3_900
+    # while they are made there are a table of features and a square; with all features there is no square
+    assert of(3_999)[0] - of(4_000)[0] > 24 * 4_000**2
 
 
 @pytest.mark.parametrize("name", MODELS)
