@@ -613,7 +613,8 @@ def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path):
         page = visit("#/person?user=user-7", at=at)
         picture = page.locator(f".cards li[data-item={items[0]}] img")
         picture.wait_for()
-        assert picture.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [2, 1]
+        size = "one => one.decode().then(() => [one.naturalWidth, one.naturalHeight])"
+        assert picture.evaluate(size) == [2, 1]
         assert page.locator(".cards img").count() == 1
         page.locator(f".cards li[data-item={items[1]}]").click()
         sound = page.locator("audio")
