@@ -15,6 +15,7 @@ from reelmix.data.assemble import assemble
 from reelmix.data.describe import describe
 from reelmix.data.feature_files import FeatureTable
 from reelmix.data.sample import sample
+from reelmix.graph.lookalikes import lifts
 from reelmix.models import Reelmix
 from reelmix.recommender import Run
 from reelmix.study.coverage import coverage_figures
@@ -83,7 +84,8 @@ def test_describe_json(reelmix, data, world):
     done = reelmix("describe", data, "--json")
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
-    assert found == json.loads(json.dumps(describe(world.dataset).as_dict()))
+    assert found == json.loads(json.dumps(describe(world.dataset, lifts(world.dataset)).as_dict()))
+    assert all(one["lift"] > 1 for one in found["modalities"])
     assert (found["users"], found["items"]) == (120, 80)
     assert found["interactions"] == len(world.dataset.interactions)
 
@@ -95,6 +97,7 @@ def test_describe(reelmix, data, world):
     lines = [line.split() for line in done.out.splitlines()]
     assert done.out.startswith("simulated sample (simulated)\n")
     assert [f"{pairs:,}", "80", "120", f"{100 - pairs / 96:.2f}", "%", "48", "32", "40"] in lines
+    lift = lifts(dataset)
     for name in dataset.modalities:
         with_it = dataset.has(name)
         those = int(with_it[dataset.interactions.items].sum())
@@ -105,8 +108,21 @@ def test_describe(reelmix, data, world):
             f"{with_it.mean():.1%}",
             f"{those:,}",
             f"{those / pairs:.1%}",
+            f"{lift[name]:.2f}",
         ]
         assert row in lines
+
+
+def test_describe_compares_items_where_that_is_quick_or_asked_for(reelmix, data, monkeypatch):
+    told, skipped = "(lift: how many times as often", "lift: not worked out"
+    assert told not in reelmix("describe", data, "--no-lift").out
+    monkeypatch.setattr("reelmix.graph.lookalikes.MANY_PRODUCTS", 1)
+    done = reelmix("describe", data)
+    assert told not in done.out
+    assert skipped in done.out
+    done = reelmix("describe", data, "--lift")
+    assert told in done.out
+    assert skipped not in done.out
 
 
 def timed(pairs, **having):

@@ -158,7 +158,7 @@ def test_reelmix_takes_the_preset_of_its_data_unless_told_otherwise(reelmix, dat
 def test_what_takes_long_before_the_first_epoch_is_said(reelmix, data, tmp_path, monkeypatch):
     words = ["train", data, "--epochs", "1", "--no-map", "--out"]
     assert "lookalikes:" not in reelmix(*words, tmp_path / "small").out
-    monkeypatch.setattr("reelmix.cli.train.LONG_TO_COMPARE", 1)
+    monkeypatch.setattr("reelmix.graph.lookalikes.MANY_PRODUCTS", 1)
     said = "items are compared with each other first, and the result is kept for the next time"
     assert said in " ".join(reelmix(*words, tmp_path / "long").out.split())
     assert "lookalikes:" not in reelmix(*words, tmp_path / "none", "--lookalikes", "0").out

@@ -1,13 +1,24 @@
 """Graphs of similar items: against loops over all pairs, and where the answer is known without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from slow_lookalikes import slow_directions, slow_lift, slow_lookalikes, slow_token_directions
 
 from reelmix.data import BagFeatures, DenseFeatures
+from reelmix.data.sample import sample
 from reelmix.graph import lookalikes
-from reelmix.graph.lookalikes import by_degree, directions, largest, lift, lookalike_graph, similar_items
+from reelmix.graph.lookalikes import (
+    by_degree,
+    directions,
+    largest,
+    lift,
+    lifts,
+    lookalike_graph,
+    similar_items,
+)
 
 ITEMS = np.array([0, 1, 3, 4, 6, 7, 8], np.int32)
 
@@ -44,6 +55,34 @@ def test_one_row_at_a_time_is_the_same(monkeypatch):
     np.testing.assert_allclose(lookalike_graph(dense(5), 9, 2).toarray(), whole, atol=1e-12)
 
 
+def kinds_of_content(kind, rng):
+    if kind == "of any kind":
+        return rng.normal(size=(600, 8))
+    if kind == "each twenty times":
+        return np.tile(rng.normal(size=(30, 8)), (20, 1))
+    if kind == "of few values":
+        return rng.integers(-1, 2, size=(600, 3)).astype(float)
+    # far closer than single precision tells: cosines of 1 - 1e-8 and so on
+    return np.repeat(rng.normal(size=(6, 8)), 100, axis=0) + 1e-4 * rng.normal(size=(600, 8))
+
+
+@pytest.mark.parametrize("slab", [lookalikes.SLAB, 1500, 1])
+@pytest.mark.parametrize("kind", ["of any kind", "each twenty times", "of few values", "all but alike"])
+def test_many_items_equal_a_full_sort(kind, slab, monkeypatch):
+    monkeypatch.setattr(lookalikes, "SLAB", slab)
+    monkeypatch.setattr(lookalikes, "cached", lambda kind, key, make: make())
+    features = DenseFeatures(np.arange(600, dtype=np.int32), kinds_of_content(kind, np.random.default_rng(1)))
+    content = directions(features)
+    cosines, expected = content @ content.T, np.zeros((600, 600))
+    for row, line in enumerate(cosines):
+        line[row] = -np.inf
+        best = np.lexsort(((np.arange(600) - row) % 600, -line.round(12)))[:5]
+        expected[row, best] = line[best].clip(min=0)
+    found = similar_items(features, 600, 5).toarray()
+    np.testing.assert_array_equal(found > 0, expected + expected.T > 0)
+    np.testing.assert_allclose(found, expected + expected.T, rtol=0, atol=1e-12)
+
+
 def test_twins_choose_each_other_and_ties_go_to_the_next_row():
     east, west, north = [1.0, 0], [-1.0, 0], [0, 1.0]
     features = DenseFeatures(np.arange(5, dtype=np.int32), np.array([east, west, east, east, north]))
@@ -57,6 +96,18 @@ def test_twins_choose_each_other_and_ties_go_to_the_next_row():
 def test_equals_go_from_a_column_on_and_around():
     values = np.array([[2.0, 1, 2, 2 - 1e-13, 3]] * 3)
     np.testing.assert_array_equal(largest(values, 3, np.array([0, 2, 8])), [[4, 0, 2], [4, 2, 3], [4, 3, 0]])
+
+
+@pytest.mark.parametrize("levels", [2, 1000])
+def test_the_largest_equal_a_full_sort(levels):
+    rng = np.random.default_rng(levels)
+    values = rng.integers(levels, size=(40, 900)) / levels
+    first = rng.integers(2000, size=40)
+    expected = [
+        np.lexsort(((np.arange(900) - start) % 900, -line))[:7]
+        for line, start in zip(values, first, strict=True)
+    ]
+    np.testing.assert_array_equal(largest(values, 7, first), expected)
 
 
 def test_of_many_that_are_equal_none_is_chosen_by_all():
@@ -152,3 +203,35 @@ def test_where_nothing_can_be_told_the_lift_is_two():
     everything = csr_array(np.ones((5, 5)) - np.eye(5))
     assert lift(alone, everything) == lift(alone, nothing) == 2.0
     assert lift(csr_array((3, 5)), everything) == 2.0
+
+
+def test_lifts_are_of_training_and_of_what_was_observed():
+    world = sample(n_users=150, n_items=60, rng=1).dataset
+    pairs = world.interactions
+    labels = (np.arange(len(pairs)) % 3).astype(np.int8)
+    labelled = replace(world, interactions=replace(pairs, labels=labels))
+    train = pairs.take(labels == 0).matrix(world.n_users, world.n_items)
+    expected = {
+        name: lift(train, similar_items(features, world.n_items, 10))
+        for name, features in world.features.items()
+    }
+    assert lifts(labelled) == pytest.approx(expected)
+    assert lifts(world) != pytest.approx(expected)
+    visual = world.features["visual"]
+    more = np.concatenate([visual.items, np.flatnonzero(~world.has("visual")).astype(np.int32)])
+    values = np.concatenate(
+        [visual.values, np.zeros((len(more) - len(visual.items), visual.size), np.float32)]
+    )
+    order = np.argsort(more)
+    made_up = DenseFeatures(
+        more[order], values[order], filled=(np.arange(len(more)) >= len(visual.items))[order]
+    )
+    assert lifts(replace(labelled, features={"visual": made_up})) == pytest.approx(
+        {"visual": expected["visual"]}
+    )
+
+
+def test_there_is_no_lift_where_chance_has_hardly_any_pairs():
+    world = sample(n_users=20, n_items=20).dataset
+    alone = world.interactions.take(np.arange(len(world.interactions)) % 5 == 0)
+    assert lifts(replace(world, interactions=alone)) == {}

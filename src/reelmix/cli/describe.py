@@ -12,6 +12,7 @@ from reelmix.cli.terminal import console, say, table, warn
 from reelmix.data import Dataset
 from reelmix.data.describe import Description, describe
 from reelmix.data.missingness import Tenths
+from reelmix.graph.lookalikes import lifts, long_to_compare
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 DIGITS = "12345678"
@@ -21,6 +22,15 @@ DIGITS = "12345678"
 def command(
     data: Annotated[Path, typer.Argument(help="Dataset folder.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    lift: Annotated[
+        bool | None,
+        typer.Option(
+            "--lift/--no-lift",
+            help="Compare all items, to tell whether what is alike is watched together. "
+            "[default: if that takes no more than some seconds]",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -36,13 +46,20 @@ def command(
     the chance that an item with it beats one without, and the p-value of the two-sided Mann-Whitney test
     after Holm's correction. An item's age is told by its first interaction, which stands for its upload;
     of a popular item it tends to come sooner.
+
+    The lift of a modality is how many times as often people watched two items that are alike in it as chance
+    would have it: at 1 the modality tells nothing of what people like together.
     """
-    found = describe(Dataset.read(data))
+    dataset = Dataset.read(data)
+    compared = not long_to_compare(dataset) if lift is None else lift
+    found = describe(dataset, lifts(dataset) if compared else None)
     figures = [] if plot is None else _draw(found, plot)
     if as_json:
         say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
     show(found, pictures=plot is None)
+    if lift is None and not compared:
+        say("lift: not worked out, since comparing that many items takes a while; --lift does it")
     for path in figures:
         say(f"figure: {path}")
 
@@ -94,9 +111,11 @@ def _show_size(found: Description) -> None:
 
 
 def _show_coverage(found: Description) -> None:
+    lifted = any(one.lift is not None for one in found.modalities)
+    titles = ["modality", "encoder", "items with it", "share", "interactions with them", "share"]
     table(
         "coverage of each modality",
-        ["modality", "encoder", "items with it", "share", "interactions with them", "share"],
+        [*titles, "lift"] if lifted else titles,
         [
             [
                 one.name + (" (bag)" if one.kind == "bag" else ""),
@@ -105,11 +124,14 @@ def _show_coverage(found: Description) -> None:
                 f"{one.item_share:.1%}",
                 f"{one.interactions:,}",
                 f"{one.interaction_share:.1%}",
+                *(["-" if one.lift is None else f"{one.lift:.2f}"] if lifted else []),
             ]
             for one in found.modalities
         ],
         left=2,
     )
+    if lifted:
+        say("(lift: how many times as often as by chance people watched two items that are alike in it)")
     if len(found.combinations) > 1:
         say("")
         table(

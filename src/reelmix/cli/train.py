@@ -15,10 +15,11 @@ import typer
 from reelmix.cli.flags import settings_flags
 from reelmix.cli.show import note_credit, show_metrics
 from reelmix.cli.terminal import TrainingProgress, count, say, warn
-from reelmix.data import Dataset, DenseFeatures, Split
+from reelmix.data import Dataset, Split
 from reelmix.errors import ConfigError, nearest
 from reelmix.evaluation import EvaluationConfig
 from reelmix.extras import optional
+from reelmix.graph.lookalikes import long_to_compare
 from reelmix.models import MODELS, Model, model_class
 from reelmix.recommender.engine import Job, fit_on_ray
 from reelmix.recommender.experiment import Experiment, RunOptions
@@ -29,9 +30,6 @@ from reelmix.training.config import TrainingConfig
 from reelmix.training.memory import Shape
 from reelmix.training.room import Place, footprint, free_memory, gigabytes
 from reelmix.training.team import TEAMS, Parallel
-
-LONG_TO_COMPARE = 5e10
-"""Products of numbers from which on items are compared for more than some seconds."""
 
 MODEL_CONFIGS = {name: model.Config for name, model in MODELS.items()}
 
@@ -212,10 +210,7 @@ def note_memory(model: Model, split: Split, training: TrainingConfig, device: st
 
 def note_lookalikes(model: Model, split: Split) -> None:
     """Says what comes before the first epoch, where it takes long: all items are compared with all others."""
-    features = split.dataset.features.values() if getattr(model.config, "lookalikes", 0) else ()
-    dense = [of for of in features if isinstance(of, DenseFeatures)]
-    numbers = max((len(of.items) ** 2 * of.size for of in dense), default=0)
-    if numbers >= LONG_TO_COMPARE:
+    if getattr(model.config, "lookalikes", 0) and long_to_compare(split.dataset):
         say(
             f"lookalikes: {split.dataset.n_items:,} items are compared with each other first, and the result "
             "is kept for the next time"

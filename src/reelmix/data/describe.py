@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ class ModalityDescription:
         interactions: how many interactions are with such items.
         interaction_share: those, of all interactions, 0 to 1.
         zero_items: how many of its vectors are zero throughout: perhaps missing, and saved as zeros.
+        lift: how many times as often people watched two items that are alike in it as chance would have it
+            (:func:`reelmix.graph.lookalikes.lifts`); None if that was not worked out, or
+            there is too little to tell.
     """
 
     name: str
@@ -39,6 +43,7 @@ class ModalityDescription:
     interactions: int
     interaction_share: float
     zero_items: int
+    lift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,8 @@ class Description:
         return asdict(self)
 
 
-def describe(dataset: Dataset) -> Description:
-    """Counts what a dataset holds."""
+def describe(dataset: Dataset, lifts: Mapping[str, float] | None = None) -> Description:
+    """Counts what a dataset holds; ``lifts`` of its modalities are taken as they are."""
     pairs = dataset.interactions
     popularity = np.bincount(pairs.items, minlength=dataset.n_items)
     labels = pairs.labels
@@ -113,7 +118,9 @@ def describe(dataset: Dataset) -> Description:
         users=dataset.n_users,
         sparsity=100 * (1 - _share(len(pairs), dataset.n_users * dataset.n_items)),
         items_without_interactions=int((popularity == 0).sum()),
-        modalities=tuple(_modality(dataset, name, popularity) for name in dataset.modalities),
+        modalities=tuple(
+            _modality(dataset, name, popularity, (lifts or {}).get(name)) for name in dataset.modalities
+        ),
         combinations=_combinations(dataset, popularity),
         missingness=missingness(dataset),
         split=None
@@ -125,7 +132,9 @@ def describe(dataset: Dataset) -> Description:
     )
 
 
-def _modality(dataset: Dataset, name: str, popularity: Int[np.ndarray, " item"]) -> ModalityDescription:
+def _modality(
+    dataset: Dataset, name: str, popularity: Int[np.ndarray, " item"], lift: float | None
+) -> ModalityDescription:
     features = dataset.features[name]
     items = features.items[features.observed]
     interactions = int(popularity[items].sum())
@@ -142,6 +151,7 @@ def _modality(dataset: Dataset, name: str, popularity: Int[np.ndarray, " item"])
         interactions=interactions,
         interaction_share=_share(interactions, len(dataset.interactions)),
         zero_items=zero,
+        lift=lift,
     )
 
 

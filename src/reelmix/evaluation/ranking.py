@@ -1,18 +1,15 @@
 """The exact best n items of each user from a block of scores: the hot path of evaluation and of serving."""
 
-from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int32
 
 from reelmix.errors import ConfigError, DataError
+from reelmix.maxima import group_maxima, group_size, nth_largest
 
 _SLAB_BYTES = 1 << 20
 """Temporary bytes of one slab of users: about a core's level-2 cache, where each pass finds the scores."""
-
-_GROUPS_A_PLACE = 16
-"""Groups of items for each place of a list: more take longer to partition, fewer let more items through."""
 
 _BYTES_A_CANDIDATE = 80
 """Eight temporary 8-byte arrays run over the candidates of a slab, and a few smaller ones."""
@@ -83,7 +80,7 @@ def row_bytes(n_items: int, n: int, itemsize: int = 8) -> int:
         itemsize: bytes of one score, 4 or 8.
     """
     width = max(1, min(n, n_items))
-    groups = n_items // _group_size(n_items, width)
+    groups = n_items // group_size(n_items, width)
     maxima_twice_and_nan_mask = groups * (2 * itemsize + 1)
     return n_items + maxima_twice_and_nan_mask + _BYTES_A_CANDIDATE * _candidates_a_row(n_items, width)
 
@@ -101,11 +98,6 @@ def tie_bytes(n_items: int, itemsize: int = 8) -> int:
 def _candidates_a_row(n_items: int, n: int) -> int:
     """Up to how many candidates a user (on average over a slab) are sorted together."""
     return min(n_items, 2 * n + 16)
-
-
-def _group_size(n_items: int, n: int) -> int:
-    """Items in a group: at most the root of their number, so that fewer items than groups are left over."""
-    return max(1, min(n_items // (_GROUPS_A_PLACE * n), isqrt(n_items)))
 
 
 def _rank_slab(
@@ -129,19 +121,10 @@ def _bars(
     scores: Float[np.ndarray, "user item"], n: int, names: Int[np.ndarray, " user"]
 ) -> Float[np.ndarray, " user"]:
     """For each user a finite number or +inf that all of the n best items reach, -inf left out."""
-    n_users, n_items = scores.shape
-    size = _group_size(n_items, n)
-    groups = n_items // size
-    # Group g holds the items g, g + groups, g + 2 groups ...: the maximum runs along contiguous memory.
-    maxima = scores[:, : size * groups].reshape(n_users, size, groups).max(axis=1)
-    left_over = scores[:, size * groups :]
-    joined = maxima[:, : left_over.shape[1]]
-    np.maximum(joined, left_over, out=joined)
+    maxima = group_maxima(scores, n)
     if np.isnan(maxima).any():  # a maximum hands NaN on, so this small array tells of the whole block
         _refuse_nan(scores, names)
-    maxima.partition(groups - n, axis=1)
-    lowest_finite = np.finfo(scores.dtype).min
-    return np.maximum(maxima[:, groups - n], lowest_finite)
+    return np.maximum(nth_largest(maxima, n), np.finfo(scores.dtype).min)
 
 
 def _refuse_nan(scores: Float[np.ndarray, "user item"], names: Int[np.ndarray, " user"]) -> None:

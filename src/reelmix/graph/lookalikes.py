@@ -9,12 +9,27 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array, csr_matrix, diags_array
 
-from reelmix.data import BagFeatures, DenseFeatures
+from reelmix.data import BagFeatures, Dataset, DenseFeatures
 from reelmix.data.features import Features
+from reelmix.data.interactions import TRAIN
 from reelmix.graph.cache import cached
+from reelmix.maxima import group_maxima, nth_largest
 
 BLOCK_BYTES = 64 << 20
-"""Memory for the similarities that are looked at in one go."""
+"""Memory for the similarities that are computed in one go."""
+
+SLAB = 1 << 18
+"""Similarities that are looked at in one go: about a core's level-2 cache."""
+
+MANY_PRODUCTS = 1e11
+"""Multiplications that take some seconds."""
+
+ENOUGH = 10
+"""Pairs by chance, of which a third more or less would be chance too."""
+
+DIGITS = 12
+"""After the point, by which two similarities differ by more than rounding."""
+ROUNDING = 1e-12
 
 
 def lookalike_graph(features: Features, n_items: int, neighbours: int) -> csr_array:
@@ -77,6 +92,12 @@ def lift(interactions: csr_array, similar: csr_array) -> float:
         interactions: (user, item), ones.
         similar: (item, item), symmetric; above 0, a_ij = 1, for two items that are lookalikes.
     """
+    seen, expected = _together(interactions, similar)
+    return (seen + 2) / (expected + 1)
+
+
+def _together(interactions: csr_array, similar: csr_array) -> tuple[float, float]:
+    """How often people watched two lookalikes, and how often chance would have it; see :func:`lift`."""
     ones, alike = (csr_array(matrix, dtype=np.float64, copy=True) for matrix in (interactions, similar))
     alike.data[:] = alike.data > 0
     n, d = (np.asarray(ones.sum(axis=axis)).ravel() for axis in (1, 0))
@@ -88,7 +109,41 @@ def lift(interactions: csr_array, similar: csr_array) -> float:
         seen += (csr_array(some @ alike).multiply(some).sum(axis=1) * share[start : start + block]).sum()
     pairs = d.sum() ** 2 - (d**2).sum()
     expected = n[n > 1].sum() * (d @ np.asarray(alike @ d)) / pairs if pairs else 0.0
-    return float((seen + 2) / (expected + 1))
+    return float(seen), float(expected)
+
+
+def lifts(dataset: Dataset, neighbours: int = 10) -> dict[str, float]:
+    """The :func:`lift` of each modality that has enough to tell: 10 pairs or more by chance.
+
+    By training alone, if the data came with a split. What was filled in takes no part.
+
+    Args:
+        dataset: of which all modalities are looked at.
+        neighbours: how many others each item chooses.
+    """
+    pairs = dataset.interactions
+    training = pairs if pairs.labels is None else pairs.take(pairs.labels == TRAIN)
+    matrix, found = training.matrix(dataset.n_users, dataset.n_items), dict[str, float]()
+    for name, features in dataset.features.items():
+        seen, expected = _together(
+            matrix, similar_items(features.only(features.observed), dataset.n_items, neighbours)
+        )
+        if expected >= ENOUGH:
+            found[name] = (seen + 2) / (expected + 1)
+    return found
+
+
+def long_to_compare(dataset: Dataset) -> bool:
+    """Whether comparing all items with all others takes more than some seconds."""
+    return sum(map(_products, dataset.features.values())) >= MANY_PRODUCTS
+
+
+def _products(features: Features) -> float:
+    """Multiplications that it takes, about."""
+    if isinstance(features, DenseFeatures):
+        return float(len(features.items)) ** 2 * features.size
+    lists = np.bincount(features.tokens).astype(np.float64)  # as often as a token occurs
+    return (lists**2).sum() + float(len(features.items)) ** 2
 
 
 def directions(features: Features) -> Float[np.ndarray, "present feature"] | csr_matrix:
@@ -136,10 +191,11 @@ def _chosen(
 ) -> dict[str, np.ndarray]:
     """Each row's most similar others, by falling cosine; of equals, the next after the row first."""
     starts, chosen, cosines = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0)]
-    for rows, similar in _similarities(content):
-        similar[np.arange(len(rows)), rows] = -np.inf
-        best = largest(similar, neighbours, rows)
-        values = np.take_along_axis(similar, best, axis=1)
+    if isinstance(content, np.ndarray):
+        found = _similar_vectors(content, neighbours)
+    else:
+        found = _similar_tokens(content, neighbours)
+    for best, values in found if neighbours else ():
         keep = values > 0
         chosen.append(best[keep].astype(np.int32))
         cosines.append(values[keep])
@@ -151,15 +207,60 @@ def _chosen(
     }
 
 
-def _similarities(
-    content: Float[np.ndarray, "present feature"] | csr_matrix,
-) -> Iterator[tuple[Int[np.ndarray, " block"], Float[np.ndarray, "block present"]]]:
-    size = cast(tuple[int, int], content.shape)[0]
-    block = max(1, BLOCK_BYTES // (8 * max(size, 1)))
+Chosen = tuple[Int[np.ndarray, "row n"], Float[np.ndarray, "row n"]]
+"""What rows choose, and the cosines."""
+
+
+def _blocks(size: int, itemsize: int) -> Iterator[Int[np.ndarray, " block"]]:
+    block = max(1, BLOCK_BYTES // (itemsize * max(size, 1)))
     for start in range(0, size, block):
-        rows = np.arange(start, min(start + block, size))
-        part = content[start : start + block]
-        yield rows, part @ content.T if isinstance(part, np.ndarray) else (part @ content.T).toarray()
+        yield np.arange(start, min(start + block, size))
+
+
+def _similar_tokens(content: csr_matrix, neighbours: int) -> Iterator[Chosen]:
+    for rows in _blocks(cast(tuple[int, int], content.shape)[0], 8):
+        yield _exactly(rows, (content[rows] @ content.T).toarray(), neighbours)
+
+
+def _similar_vectors(content: Float[np.ndarray, "present feature"], neighbours: int) -> Iterator[Chosen]:
+    """By single precision first, which leaves a few for double precision to tell apart."""
+    size, width = content.shape
+    narrow = content.astype(np.float32)
+    # how far a product of two vectors of length 1 may be off, twice
+    slack = 2 * (width + 3) * float(np.finfo(np.float32).epsneg)
+    for block in _blocks(size, 4):
+        rough = narrow[block] @ narrow.T
+        rough[np.arange(len(block)), block] = -np.inf
+        for part in _slabs(len(block), size):
+            rows = block[part]
+            near = _near(rough[part], min(neighbours, size), slack, least=0.0)
+            if near is None:
+                yield _exactly(rows, content[rows] @ content.T, neighbours)
+                continue
+            places, columns = near
+            values = _cosines(content, rows[places], columns)
+            yield _first((places, columns, values), len(rows), min(neighbours, size), rows, size)
+
+
+def _exactly(
+    rows: Int[np.ndarray, " row"], cosines: Float[np.ndarray, "row present"], neighbours: int
+) -> Chosen:
+    cosines[np.arange(len(rows)), rows] = -np.inf
+    best = largest(cosines, neighbours, rows)
+    return best, np.take_along_axis(cosines, best, axis=1)
+
+
+def _cosines(
+    content: Float[np.ndarray, "present feature"],
+    rows: Int[np.ndarray, " pair"],
+    columns: Int[np.ndarray, " pair"],
+) -> Float[np.ndarray, " pair"]:
+    values = np.empty(len(rows))
+    block = max(1, BLOCK_BYTES // (16 * max(content.shape[1], 1)))
+    for start in range(0, len(rows), block):
+        part = slice(start, start + block)
+        np.einsum("pf,pf->p", content[rows[part]], content[columns[part]], out=values[part])
+    return values
 
 
 def largest(
@@ -172,13 +273,66 @@ def largest(
     """
     size = values.shape[1]
     n = min(n, size)
-    least = -np.partition(-values, n - 1, axis=1)[:, n - 1] if n else np.empty(len(values))
     best = np.empty((len(values), n), np.int64)
-    for row, (line, bound, start) in enumerate(zip(values, least, first, strict=True)):
-        candidates = np.flatnonzero(line >= bound - 1e-12)
-        order = np.lexsort(((candidates - start) % max(size, 1), -line[candidates].round(12)))
-        best[row] = candidates[order[:n]]
+    for part in _slabs(len(values), size) if n else ():
+        slab = values[part]
+        near = _near(slab, n, ROUNDING)
+        if near is None:
+            best[part] = [
+                _of_row(row, n, start) for row, start in zip(slab, first[part].tolist(), strict=True)
+            ]
+        else:
+            best[part] = _first((*near, slab[near]), len(slab), n, first[part], size)[0]
     return best
+
+
+def _slabs(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Few rows at a time, which stay in the cache."""
+    slab = max(1, SLAB // max(n_columns, 1))
+    return (slice(start, start + slab) for start in range(0, n_rows, slab))
+
+
+def _near(
+    values: Float[np.ndarray, "row column"], n: int, slack: float, least: float = -np.inf
+) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]] | None:
+    """Rows and columns of the ``n`` largest, but for those below ``least``, and of a few that are near them.
+
+    None if there are many of these: masses of equals.
+    """
+    bars = np.maximum(nth_largest(group_maxima(values, n), n), least) - slack
+    near = values >= bars[:, None]
+    if np.count_nonzero(near) > len(values) * (2 * n + 16):
+        return None
+    return np.divmod(np.flatnonzero(near), values.shape[1])
+
+
+def _first(
+    pairs: tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"], Float[np.ndarray, " pair"]],
+    n_rows: int,
+    n: int,
+    first: Int[np.ndarray, " row"],
+    size: int,
+) -> Chosen:
+    """The ``n`` first of each row's columns; where there are fewer, -inf is the value of what fills up."""
+    rows, columns, values = pairs
+    order = np.lexsort(((columns - first[rows]) % size, -values.round(DIGITS), rows))
+    counts = np.bincount(rows, minlength=n_rows)
+    place = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    kept = place < n
+    best, found = np.zeros((n_rows, n), np.int64), np.full((n_rows, n), -np.inf)
+    best[rows[kept], place[kept]] = columns[order[kept]]
+    found[rows[kept], place[kept]] = values[order[kept]]
+    return best, found
+
+
+def _of_row(values: Float[np.ndarray, " column"], n: int, first: int) -> Int[np.ndarray, " n"]:
+    """The same of one row, whatever number of columns are equal: no more than ``n`` are sorted."""
+    values = values.round(DIGITS)
+    last = np.partition(values, len(values) - n)[len(values) - n]
+    above, level = np.flatnonzero(values > last), np.flatnonzero(values == last)
+    level = np.roll(level, -np.searchsorted(level, first % len(values)))
+    above = above[np.lexsort(((above - first) % len(values), -values[above]))]
+    return np.concatenate([above, level[: n - len(above)]])
 
 
 def _arrays(features: Features) -> tuple[np.ndarray, ...]:
