@@ -50,9 +50,10 @@ def start(run_folder):
     services = []
 
     def started(folders=None, *, store="sqlite://", media=None, raises=True, **config) -> TestClient:
-        service = Service(folders or {"main": run_folder}, Store(store), media)
-        services.append(service)
         config = ServerConfig(**{"token": TOKEN, **config})
+        secret = None if config.local else config.token
+        service = Service(folders or {"main": run_folder}, Store(store), media, token=secret)
+        services.append(service)
         client = TestClient(
             make_app(service, config), base_url="http://localhost", raise_server_exceptions=raises
         )

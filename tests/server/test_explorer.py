@@ -145,9 +145,7 @@ def visit(browser, address):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on(
             "request",
-            lambda asked: (
-                asked.url.startswith((at, "data:", "blob:")) or faults.append(f"asked for {asked.url}")
-            ),
+            lambda asked: asked.url.startswith((at, "data:")) or faults.append(f"asked for {asked.url}"),
         )
         page.goto(f"{at}/{place}")
         return page
@@ -597,7 +595,8 @@ def test_a_screen_reader_finds_its_way(visit, place):
     ] == []
 
 
-def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path):
+@pytest.mark.parametrize("secret", [False, True], ids=["open to all here", "with a token"])
+def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path, secret):
     run = Run.read(run_folder)
     items = [line.id for line in run.recommender().recommend("user-7", 2)]
     (tmp_path / "media").mkdir()
@@ -609,8 +608,12 @@ def test_files_of_items_are_shown_and_played(visit, run_folder, tmp_path):
     paths = [named.get(identifier) for identifier in run.items.ids]
     table = run.item_table.with_columns(media=pl.Series(paths, dtype=pl.String))
     replace(run, item_table=table).write(tmp_path / "run")
-    with served(tmp_path / "run", "--media", tmp_path / "media") as at:
-        page = visit("#/person?user=user-7", at=at)
+    words, environment = (["--host", "0.0.0.0"], {"REELMIX_TOKEN": TOKEN}) if secret else ([], {})
+    with served(tmp_path / "run", "--media", tmp_path / "media", *words, **environment) as at:
+        page = visit("#/person?user=user-7", at=at, quiet=not secret)
+        if secret:
+            page.get_by_label("Token").fill(TOKEN)
+            page.get_by_role("button", name="Open the explorer").click()
         picture = page.locator(f".cards li[data-item={items[0]}] img")
         picture.wait_for()
         size = "one => one.decode().then(() => [one.naturalWidth, one.naturalHeight])"

@@ -219,24 +219,62 @@ def with_media(copied, tmp_path, start):
     named = run.item_table.with_columns(media=pl.Series(paths, dtype=pl.String))
     changed = type(run)(**{**vars(run), "item_table": named})
     changed.write(tmp_path / "with-media")
-    return start({"main": tmp_path / "with-media"}, media=folder), run.items.ids.to_list()
+
+    def client(**config):
+        return start({"main": tmp_path / "with-media"}, media=folder, **config)
+
+    return client, run.items.ids.to_list()
+
+
+def address_of(client, item):
+    """Where the file of an item is, as its card says."""
+    found = client.get("/v1/items", params={"query": item, "n": 1000}, headers=AUTHORISED).json()["items"]
+    return next(one["media"] for one in found if one["id"] == item)
 
 
 def test_an_items_file_comes_from_the_folder_of_media(with_media):
-    client, items = with_media
-    card = client.get("/v1/items", params={"query": items[0], "n": 1000}).json()["items"]
-    card = next(one for one in card if one["id"] == items[0])
-    response = client.get(card["media"])
+    start, items = with_media
+    client = start()
+    address = address_of(client, items[0])
+    response = client.get(address)
     assert response.content == b"0123456789"
     assert response.headers["content-type"] == "video/mp4"
-    part = client.get(card["media"], headers={"range": "bytes=2-4"})
+    part = client.get(address, headers={"range": "bytes=2-4"})
     assert (part.status_code, part.content) == (206, b"234")
+
+
+def test_where_a_token_is_needed_an_address_holds_the_key_of_one_item(with_media):
+    start, items = with_media
+    client = start(host="0.0.0.0")
+    address = address_of(client, items[0])
+    assert TOKEN not in address
+    assert client.get(address).content == b"0123456789"
+    assert client.get(address, headers={"range": "bytes=2-4"}).content == b"234"
+    key = address.partition("&key=")[2]
+    assert len(key) == 64
+    for query in (
+        {"item_id": items[0]},
+        {"item_id": items[0], "key": ""},
+        {"item_id": items[0], "key": key[:-1] + "gh"[key[-1] == "g"]},
+        {"item_id": items[0], "key": "é" * 64},
+        {"item_id": items[1], "key": key},
+        [("item_id", items[1]), ("item_id", items[0]), ("key", key)],
+        [("item_id", items[0]), ("key", "no"), ("key", key)],
+    ):
+        assert client.get("/media", params=query).status_code == 401
+    assert client.get(f"/v1/model?item_id={items[0]}&key={key}").status_code == 401
+    assert start(host="0.0.0.0", token=TOKEN + "2").get(address).status_code == 401
+
+
+def test_where_everybody_may_read_addresses_hold_no_key(with_media):
+    start, items = with_media
+    assert address_of(start(), items[0]) == f"/media?item_id={items[0]}"
 
 
 @pytest.mark.parametrize("place", range(1, 7))
 def test_no_other_file_is_read(with_media, place):
-    client, items = with_media
-    response = client.get("/media", params={"item_id": items[place]})
+    start, items = with_media
+    response = start().get("/media", params={"item_id": items[place]})
     assert response.status_code == 404
     assert "secret" not in response.text
 
@@ -245,7 +283,7 @@ def test_no_other_file_is_read(with_media, place):
     "path", ["/media/deep/a.mp4", "/media/../secret.mp4", "/..%2f..%2fetc/passwd", "/%2e%2e/"]
 )
 def test_no_path_of_a_request_is_looked_up(with_media, path):
-    assert with_media[0].get(path).status_code == 404
+    assert with_media[0]().get(path).status_code == 404
 
 
 def test_without_a_folder_no_files(client):

@@ -69,7 +69,8 @@ def command(
     config = ServerConfig.read({**given, "concurrent": concurrent, "seconds": seconds}, where="serve")
     config.require_safe()
     folders = {"main": run} | ({"beside": beside} if beside else {})
-    service = Service(folders, Store(store), media, index_from or None)
+    secret = None if config.local else config.token
+    service = Service(folders, Store(store), media, index_from or None, secret)
     listening = _listen(config)
     one = service[None]
     say(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from urllib.parse import quote
 
 import numpy as np
 import polars as pl
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 
 from reelmix.recommender import Recommender
 from reelmix.server import schemas
+from reelmix.server.links import Links
 
 MAP_POINTS = 20_000
 """Items, and users, on the map that is sent, at most."""
@@ -22,15 +22,15 @@ class Catalogue:
 
     Args:
         recommender: of the run.
-        media: whether files of items are served.
+        links: to files of items; None where none are served.
 
     Attributes:
         watchers: how many people watched each item in training.
         lengths: how many items each user watched in training.
     """
 
-    def __init__(self, recommender: Recommender, media: bool) -> None:
-        self.run, self.media = recommender.run, media
+    def __init__(self, recommender: Recommender, links: Links | None) -> None:
+        self.run, self.links = recommender.run, links
         training = recommender.training
         self.watchers: Int[np.ndarray, " item"] = np.bincount(training.indices, minlength=len(self.run.items))
         self.lengths: Int[np.ndarray, " user"] = np.diff(training.indptr).astype(np.int64)
@@ -70,14 +70,14 @@ class Catalogue:
             title=(run.titles[row] or None) if run.titles else None,
             modalities=[name for name, here in zip(names, present.tolist(), strict=True) if here],
             watched_by=int(self.watchers[row]),
-            media=f"/media?item_id={quote(str(identifier), safe='')}" if self.media_of(row) else None,
+            media=self.links.to(identifier) if self.links and self.media_of(row) else None,
             tint=None if np.isnan(tint) else round(float(tint), 4),
             added=row >= self._from_training,
         )
 
     def media_of(self, row: int) -> str | None:
         """The path of an item's file, as the data give it, if files are served."""
-        if not self.media or "media" not in self.run.item_table.columns:
+        if self.links is None or "media" not in self.run.item_table.columns:
             return None
         found = self.run.item_table["media"][row]
         return str(found) if found else None

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from reelmix.server.config import ServerConfig, is_loopback
+from reelmix.server.links import Links
 from reelmix.server.measures import Measures
 
 Scope = MutableMapping[str, Any]
@@ -28,7 +29,7 @@ HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; media-src 'self'; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
     "form-action 'self'",
 }
@@ -50,6 +51,7 @@ class Guard:
         self.app, self.config, self.measures = app, config, measures
         self.running = 0
         self._local, self._busy = config.local, measures.rejected.labels("busy")
+        self._links = Links(config.token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application around another."""
@@ -139,6 +141,8 @@ class Guard:
         writes = scope["method"] not in ("GET", "HEAD", "OPTIONS") and scope["path"] in WRITES
         page = not scope["path"].startswith(("/v1/", "/media", "/metrics", "/openapi.json"))
         if (self._local and not writes) or scope["path"] in OPEN or (page and not writes):
+            return None
+        if scope["path"] == "/media" and self._links.opens(scope.get("query_string", b"")):
             return None
         if self.config.token is None:
             self.measures.rejected.labels("unauthorised").inc()

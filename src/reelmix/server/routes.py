@@ -18,6 +18,7 @@ from reelmix.server.store import StoredItem
 
 RunParameter = Annotated[str | None, Query(max_length=200, description="Name of a run that is served.")]
 IdParameter = Annotated[str, Query(min_length=1, max_length=1000, description="The caller's own id.")]
+Key = Annotated[str | None, Query(max_length=64, description="Of this item, in place of the token.")]
 CountParameter = Annotated[int, Query(ge=1, le=1000, description="Length of the list, at most.")]
 Names = Annotated[list[str], Query(max_length=32, description="Rank as if these modalities added nothing.")]
 Searched = Annotated[str, Query(max_length=200, description="What ids or titles should contain.")]
@@ -64,8 +65,8 @@ def about(app: FastAPI, service: Service, measures: Measures) -> None:
         return found
 
     @app.get("/media", tags=["explorer"], response_class=FileResponse)
-    def media(item_id: IdParameter, run: RunParameter = None) -> FileResponse:
-        """The file of an item."""
+    def media(item_id: IdParameter, run: RunParameter = None, key: Key = None) -> FileResponse:
+        """The file of an item, at the address that lists give for it."""
         file = service.media_file(parsed(service[run].run.items, item_id), run)
         if file is None:
             raise HTTPException(404, "This item has no file, or files are not served.")

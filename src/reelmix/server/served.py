@@ -20,6 +20,7 @@ from reelmix.recommender.new_users import FOLD_IN
 from reelmix.recommender.recommender import Recommendation, Taste
 from reelmix.server import schemas
 from reelmix.server.catalogue import Catalogue
+from reelmix.server.links import Links
 from reelmix.server.store import StoredItem
 
 
@@ -47,7 +48,7 @@ class Served:
         folder: where it was read.
         recommender: of the run and the items that came since.
         since: by user, those who watched something since training.
-        media: whether files of items are served.
+        links: to files of items; None where none are served.
         added_items: how many came since the run was read.
     """
 
@@ -55,7 +56,7 @@ class Served:
     folder: Path
     recommender: Recommender
     since: Mapping[UserOrItemId, Since]
-    media: bool = False
+    links: Links | None = None
     added_items: int = 0
 
     @property
@@ -76,7 +77,7 @@ class Served:
     @cached_property
     def catalogue(self) -> Catalogue:
         """How its items and users are shown."""
-        return Catalogue(self.recommender, self.media)
+        return Catalogue(self.recommender, self.links)
 
     def ready(self) -> Served:
         """The same, once everything is worked out that the first question would have to wait for."""
@@ -231,13 +232,13 @@ def served(
     *,
     items: Sequence[StoredItem] = (),
     interactions: Sequence[tuple[UserOrItemId, UserOrItemId]] = (),
-    media: bool = False,
+    links: Links | None = None,
     index_from: int | None = None,
 ) -> tuple[Served, int]:
     """Reads a run and takes in what came since. What the run knows already, or cannot take in, is left out.
 
     Args:
-        name, folder, media: of :class:`Served`.
+        name, folder, links: of :class:`Served`.
         items, interactions: what came since.
         index_from: items from which on an approximate index is built; None never builds one.
 
@@ -250,7 +251,7 @@ def served(
     run, index, left_out = Run.read(folder), None, 0
     if index_from is not None and len(run.items) >= index_from:
         index = Index(run.vectors.items, run.vectors.users)
-    found = Served(name, folder, Recommender(run, index), {}, media)
+    found = Served(name, folder, Recommender(run, index), {}, links)
     fresh = [item for item in items if item.id not in found.run.items]
     try:
         found = found.with_items(fresh) if fresh else found

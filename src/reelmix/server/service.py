@@ -10,6 +10,7 @@ from pathlib import Path
 from reelmix.data.vocabulary import UserOrItemId
 from reelmix.errors import DataError, ReelmixError, UnknownIdError, nearest
 from reelmix.files import require_folder
+from reelmix.server.links import Links
 from reelmix.server.served import Served, same_kind, served
 from reelmix.server.store import Store, StoredItem
 
@@ -24,6 +25,7 @@ class Service:
         store: keeps what came since training.
         media: folder of the items' files; None serves none.
         index_from: items from which on a run is answered from by an approximate index; None always reads all.
+        token: without which nobody may read; None if everybody may.
 
     Raises:
         StorageError, RunError: a run, or the store, cannot be read.
@@ -35,9 +37,11 @@ class Service:
         store: Store,
         media: Path | None = None,
         index_from: int | None = None,
+        token: str | None = None,
     ) -> None:
         self.folders, self.store, self.index_from = dict(folders), store, index_from
         self.media = None if media is None else require_folder(media, "the folder of media").resolve()
+        self.links = None if media is None else Links(token)
         self._writing = threading.Lock()
         self.left_out = 0
         self._served: Mapping[str, Served] = {}
@@ -87,7 +91,7 @@ class Service:
                     folder,
                     items=items,
                     interactions=interactions,
-                    media=self.media is not None,
+                    links=self.links,
                     index_from=self.index_from,
                 )
                 left_out += more

@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Media
-         * @description The file of an item.
+         * @description The file of an item, at the address that lists give for it.
          */
         get: operations["media_media_get"];
         put?: never;
@@ -2177,6 +2177,8 @@ export interface operations {
                 item_id: string;
                 /** @description Name of a run that is served. */
                 run?: string | null;
+                /** @description Of this item, in place of the token. */
+                key?: string | null;
             };
             header?: never;
             path?: never;
