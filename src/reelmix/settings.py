@@ -56,6 +56,13 @@ by batches of 512 in place of 4,096, on validation."""
 
 SMALLEST_BATCH = 256
 
+MOST_STEPS = 256
+"""Steps that such an epoch has at most, as far as the largest batch allows: each costs a look at all items. A
+sample of 16,000 users has 0.3144 of Recall@20 and 0.1910 of NDCG@20 on validation with 300 steps, and 0.3139
+and 0.1915 with 75."""
+
+LARGEST_BATCH = 16_384
+
 
 @dataclass(frozen=True)
 class DataSize:
@@ -111,6 +118,7 @@ def preset_values(model: str, config: type[ModelSettings], name: str, size: Data
 
     Batches of those that go by size are halved until an epoch has about :data:`STEPS` steps, or a batch
     :data:`SMALLEST_BATCH` triples: with fewer steps, training stops before it has learned from small data.
+    They are doubled until it has no more than :data:`MOST_STEPS`, or a batch :data:`LARGEST_BATCH`.
 
     Args:
         model: name of the model, for messages.
@@ -134,10 +142,18 @@ def preset_values(model: str, config: type[ModelSettings], name: str, size: Data
             else f"Leave --preset out, or search: reelmix tune --models {model}.",
         )
     values = {key: value for key, (value, _) in config.presets[chosen].values.items()}
-    by_size = config.presets[chosen].up_to is not None
-    while by_size and values.get("batch_size", 0) > max(SMALLEST_BATCH, size.interactions / STEPS):
-        values["batch_size"] //= 2
+    if config.presets[chosen].up_to is not None and "batch_size" in values:
+        values["batch_size"] = _by_steps(values["batch_size"], size.interactions)
     return values
+
+
+def _by_steps(batch: int, interactions: int) -> int:
+    """The batch with which an epoch has neither too few steps nor too many."""
+    while batch > max(SMALLEST_BATCH, interactions / STEPS):
+        batch //= 2
+    while batch < min(LARGEST_BATCH, interactions / MOST_STEPS):
+        batch *= 2
+    return batch
 
 
 def usual_values(model: str, config: type[ModelSettings], size: DataSize) -> dict[str, Any]:

@@ -296,9 +296,19 @@ def test_what_reelmix_has_without_a_preset_suits_short_histories():
 
 
 @pytest.mark.parametrize(
-    ("interactions", "batch"), [(10**6, 4096), (65_536, 4096), (65_535, 2048), (9_000, 512), (500, 256)]
+    ("interactions", "batch"),
+    [
+        (10**9, 16_384),
+        (2**21 + 1, 16_384),
+        (2**20 + 1, 8192),
+        (2**20, 4096),
+        (65_536, 4096),
+        (65_535, 2048),
+        (9_000, 512),
+        (500, 256),
+    ],
 )
-def test_small_data_have_small_batches_with_a_preset_by_size(interactions, batch):
+def test_batches_go_by_the_size_of_the_data_with_a_preset_that_does(interactions, batch):
     size = DataSize(interactions, 3)
     configs = {name: MODELS[name].Config for name in ("reelmix", "dualgnn")}
     for preset in ("auto", "short_histories"):

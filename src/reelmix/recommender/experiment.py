@@ -16,7 +16,7 @@ from reelmix.evaluation import EvaluationConfig
 from reelmix.settings import DataSize, ModelSettings, Settings, preset_values, read_toml
 from reelmix.training.config import TrainingConfig
 
-TYPICAL = DataSize(interactions=10**7, per_user=10)
+TYPICAL = DataSize(interactions=10**5, per_user=10)
 """What is assumed of data that are not known yet."""
 
 SECTIONS = ("run", "model", "training", "evaluation")
