@@ -1,4 +1,4 @@
-"""The exact best items of given vectors, what was seen left out, by implicit: the job of its ``recommend``.
+"""implicit's ``recommend`` and ``similar_items`` by given vectors: exact lists, what was seen left out.
 
 implicit is a peer to measure against, not a dependency: ``pip install --no-deps implicit tqdm``.
 """
@@ -34,3 +34,19 @@ def implicit_lists(
             return model.recommend(rows, hidden[rows], N=n, filter_already_liked_items=True)[0]
 
     return lists
+
+
+def implicit_similar(items: np.ndarray, n: int) -> Callable[[], np.ndarray]:
+    """A function that gives each item's n most similar others by cosine, and itself: (item, n + 1)."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import ThreadpoolController
+
+    with warnings.catch_warnings(action="ignore"):
+        model = AlternatingLeastSquares(factors=items.shape[1])
+    model.item_factors, threads = items, ThreadpoolController()
+
+    def similar() -> np.ndarray:
+        with threads.limit(limits=1, user_api="blas"):
+            return model.similar_items(np.arange(len(items)), N=n + 1)[0]
+
+    return similar

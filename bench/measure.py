@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -107,6 +108,23 @@ def timed(job: Callable[[], Any]) -> Taken:
     wall, cpu = time.perf_counter(), time.process_time()
     job()
     return Taken(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def uncached(job: Callable[[], Any]) -> Callable[[], Any]:
+    """The job with an empty cache folder, so that nothing is read that was made before."""
+
+    def made() -> None:
+        before = os.environ.get("REELMIX_CACHE")
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["REELMIX_CACHE"] = cache
+            try:
+                job()
+            finally:
+                os.environ.pop("REELMIX_CACHE")
+                if before is not None:
+                    os.environ["REELMIX_CACHE"] = before
+
+    return made
 
 
 def in_process(script: str, *words: str | Path, plainly: bool = False) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 References take turns with ours, so that a busy machine slows both. Seconds are medians on the clock; "cpu"
 adds up the cores. What is timed stands in a file of its own: ``epoch.py``, ``rank.py``, ``users.py``,
-``serving.py``, ``loading.py`` and ``imports.py``; ``floor.py`` has what this machine can do at best.
+``alike.py``, ``serving.py``, ``loading.py`` and ``imports.py``; ``floor.py`` has what this machine can do
+at best.
 ``--short`` is quicker: ``short.py``.
 """
 
@@ -24,6 +25,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+import alike
 import epoch
 import imports
 import loading
@@ -34,7 +36,7 @@ from floor import Ceilings, ceilings
 from measure import Line, machine
 from worlds import dataset_or_shape
 
-PARTS = ("epoch", "rank", "users", "serving", "loading", "import")
+PARTS = ("epoch", "rank", "users", "lookalikes", "serving", "loading", "import")
 
 
 def main() -> int:
@@ -57,6 +59,7 @@ def _long(arguments: argparse.Namespace) -> None:
         "epoch": lambda: epoch.lines(split, repeats, best),
         "rank": lambda: rank.lines(split, repeats, best),
         "users": lambda: users.lines(repeats, whole=arguments.whole),
+        "lookalikes": lambda: alike.lines(repeats, best),
         "serving": lambda: serving.lines(repeats, best, arguments.items),
         "loading": lambda: loading.lines(repeats, arguments.items),
         "import": lambda: imports.lines(repeats, arguments.interactions, tuple(arguments.ids)),

@@ -29,14 +29,16 @@ import torch
 from scipy.sparse import csr_array
 from torch.nn import functional
 
+from alike import clumps
 from epoch import ours, require_equal, training
-from measure import machine, timed
-from plain import PlainDualGNN, plain_user_graph
+from measure import machine, timed, uncached
+from plain import PlainDualGNN, plain_lookalikes, plain_user_graph
 from reelmix.data import Card, Split
 from reelmix.data.assemble import assemble
 from reelmix.evaluation import EvaluationConfig, VectorScorer, evaluate
 from reelmix.evaluation.ranking import top_n
 from reelmix.graph.cooccurrence import user_graph
+from reelmix.graph.lookalikes import directions, similar_items
 from reelmix.graph.sparse import Chosen, SparseMatrix
 from reelmix.models import DualGNN
 from reelmix.training.config import TrainingConfig
@@ -90,6 +92,7 @@ def pairs() -> dict[str, Pair]:
     split = small_split(np.random.default_rng(0))
     return training_pairs(split) | {
         "user graph": graph_pair(split),
+        "lookalikes": lookalikes_pair(),
         "histories of a batch": histories_pair(),
         "top 10 of a full sort": sorting_pair(),
         "metrics of ranked lists": metrics_pair(),
@@ -112,18 +115,15 @@ def training_pairs(split: Split) -> dict[str, Pair]:
 def graph_pair(split: Split) -> Pair:
     """The user graph, uncached, beside dense blocks and sorted rows."""
     train = split.matrix("train")
-
-    def made() -> None:
-        with tempfile.TemporaryDirectory() as cache:
-            before, os.environ["REELMIX_CACHE"] = os.environ.get("REELMIX_CACHE"), cache
-            try:
-                user_graph(train, 40)
-            finally:
-                os.environ.pop("REELMIX_CACHE")
-                if before is not None:
-                    os.environ["REELMIX_CACHE"] = before
-
+    made = uncached(lambda: user_graph(train, 40))
     return made, lambda: plain_user_graph(train, 40, range(split.dataset.n_users))
+
+
+def lookalikes_pair() -> Pair:
+    """Items of similar content, uncached, beside the same in double precision and sorted rows."""
+    features = clumps(np.random.default_rng(0), 3_000, 32)
+    made = uncached(lambda: similar_items(features, 3_000, 10))
+    return made, lambda: plain_lookalikes(directions(features), 10, whole_sort=True)
 
 
 def histories_pair() -> Pair:

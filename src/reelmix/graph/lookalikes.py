@@ -16,10 +16,16 @@ from reelmix.graph.cache import cached
 from reelmix.maxima import group_maxima, nth_largest
 
 BLOCK_BYTES = 64 << 20
-"""Memory for the similarities that are computed in one go."""
+"""Memory for what is computed in one go."""
 
-SLAB = 1 << 18
-"""Similarities that are looked at in one go: about a core's level-2 cache."""
+CACHED_BYTES = 8 << 20
+"""Memory of similarities that are looked at where they were computed, in a cache of the processor."""
+
+LEAST_ROWS = 64
+"""Rows of a product that is not slowed down by having few."""
+
+SLAB = 1 << 20
+"""Similarities that are looked at in one go."""
 
 MANY_PRODUCTS = 1e11
 """Multiplications that take some seconds."""
@@ -211,14 +217,10 @@ Chosen = tuple[Int[np.ndarray, "row n"], Float[np.ndarray, "row n"]]
 """What rows choose, and the cosines."""
 
 
-def _blocks(size: int, itemsize: int) -> Iterator[Int[np.ndarray, " block"]]:
-    block = max(1, BLOCK_BYTES // (itemsize * max(size, 1)))
-    for start in range(0, size, block):
-        yield np.arange(start, min(start + block, size))
-
-
 def _similar_tokens(content: csr_matrix, neighbours: int) -> Iterator[Chosen]:
-    for rows in _blocks(cast(tuple[int, int], content.shape)[0], 8):
+    size = cast(tuple[int, int], content.shape)[0]
+    for part in _slabs(size, size, BLOCK_BYTES // 8):
+        rows = np.arange(size)[part]
         yield _exactly(rows, (content[rows] @ content.T).toarray(), neighbours)
 
 
@@ -228,10 +230,11 @@ def _similar_vectors(content: Float[np.ndarray, "present feature"], neighbours: 
     narrow = content.astype(np.float32)
     # how far a product of two vectors of length 1 may be off, twice
     slack = 2 * (width + 3) * float(np.finfo(np.float32).epsneg)
-    for block in _blocks(size, 4):
+    for whole in _slabs(size, size, max(CACHED_BYTES // 4, LEAST_ROWS * size)):
+        block = np.arange(size)[whole]
         rough = narrow[block] @ narrow.T
         rough[np.arange(len(block)), block] = -np.inf
-        for part in _slabs(len(block), size):
+        for part in _slabs(len(block), size, SLAB):
             rows = block[part]
             near = _near(rough[part], min(neighbours, size), slack, least=0.0)
             if near is None:
@@ -274,7 +277,7 @@ def largest(
     size = values.shape[1]
     n = min(n, size)
     best = np.empty((len(values), n), np.int64)
-    for part in _slabs(len(values), size) if n else ():
+    for part in _slabs(len(values), size, SLAB) if n else ():
         slab = values[part]
         near = _near(slab, n, ROUNDING)
         if near is None:
@@ -286,9 +289,9 @@ def largest(
     return best
 
 
-def _slabs(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Few rows at a time, which stay in the cache."""
-    slab = max(1, SLAB // max(n_columns, 1))
+def _slabs(n_rows: int, n_columns: int, numbers: int) -> Iterator[slice]:
+    """So many rows at a time that their columns hold so many numbers."""
+    slab = max(1, numbers // max(n_columns, 1))
     return (slice(start, start + slab) for start in range(0, n_rows, slab))
 
 
