@@ -110,6 +110,35 @@ def test_gradient_of_chosen_rows(chosen, made):
     torch.autograd.gradcheck(lambda x: matrix.rows(picked(chosen), x), x)
 
 
+@pytest.mark.parametrize("less", [[0, 3, 0, 0, 2, 3], [1, 1, 1, 1, 1, 1]])
+def test_chosen_rows_less_rows_of_the_table(less):
+    dense, chosen = with_holes(), [5, 2, 2, 0, 5, 6]
+    matrix, x = SparseMatrix(csr_array(dense)), torch.tensor(columns(dense), requires_grad=True)
+    found = matrix.rows(picked(chosen), x, less=picked(less))
+    expected = (dense @ columns(dense))[chosen] - columns(dense)[less]
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-13, atol=1e-13)
+    torch.autograd.gradcheck(lambda x: matrix.rows(picked(chosen), x, less=picked(less)), x)
+
+
+def test_rows_taken_off_are_bit_for_bit_those_taken_off_afterwards():
+    """In single precision, with rows that are taken off many times."""
+    rng = np.random.default_rng(5)
+    matrix = SparseMatrix(csr_array(rng.normal(size=(50, 40)) * (rng.random((50, 40)) < 0.4))).float()
+    chosen, less = picked(rng.integers(0, 50, 200).tolist()), picked(rng.integers(0, 30, 200).tolist())
+    outer = torch.tensor(rng.normal(size=(200, 8)), dtype=torch.float32)
+    found = []
+    for at_once in (True, False):
+        x = torch.tensor(np.random.default_rng(4).normal(size=(40, 8)), dtype=torch.float32).requires_grad_()
+        if at_once:
+            rows = matrix.rows(chosen, x, less=less)
+        else:
+            rows = matrix.rows(chosen, x) - torch.nn.functional.embedding(less.there, x)
+        (gradient,) = torch.autograd.grad((rows * outer).sum(), x)
+        found.append((rows, gradient))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_chosen_rows_are_bit_for_bit_those_of_the_whole_product():
     """Forwards and backwards, in single precision: which way was taken changes no training."""
     rng = np.random.default_rng(3)

@@ -1,10 +1,13 @@
 """The loss that is open to every baseline: softmax over cosines."""
 
 import pytest
+import torch
 from small_worlds import N_ITEMS, assert_close, away_from_the_start, batch_of, triples_of, world
 from torch.nn import functional
 
 from reelmix.models import LRGCCF, MMGCN, STARGCN, VBPR, DualGNN, LightGCN
+from reelmix.models.base import Batch
+from reelmix.models.objective import own_item
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 MODELS = {
@@ -51,3 +54,14 @@ def test_lists_are_by_cosine_too(name):
     length = plain.items.norm(dim=1, keepdim=True)
     for modality, part in soft.item_parts.items():
         assert_close(part, plain.item_parts[modality] / length)
+
+
+@pytest.mark.parametrize("n_items", [1, 4, 50])
+def test_own_item_finds_every_candidate_that_is_the_triples_own(n_items):
+    draw = torch.Generator().manual_seed(n_items)
+    users, positives, negatives = torch.randint(n_items, (3, 40), generator=draw)
+    whole = Batch(users, positives, negatives)
+    for batch, candidates in ((whole, 40), (whole, 9), (whole.share(slice(5, 12)), 30)):
+        table = torch.zeros(len(batch.positives), candidates, dtype=torch.bool)
+        table[own_item(batch, candidates)] = True
+        assert torch.equal(table, negatives[:candidates] == batch.positives[:, None])

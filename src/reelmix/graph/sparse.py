@@ -72,16 +72,27 @@ class SparseMatrix(nn.Module):
         """S.T @ x."""
         return cast(Tensor, _Product.apply(x, self._half("transpose"), self._half("forward"), self._reads))
 
-    def rows(self, chosen: Chosen, x: Float[Tensor, "column dim"]) -> Float[Tensor, "chosen dim"]:
-        """(S @ x)[chosen], at the cost of these rows alone, forwards and backwards.
+    def rows(
+        self, chosen: Chosen, x: Float[Tensor, "column dim"], *, less: Chosen | None = None
+    ) -> Float[Tensor, "chosen dim"]:
+        """(S @ x)[chosen], or that less x[less], at the cost of these rows alone, forwards and backwards.
 
         A row may be chosen more than once, in any order: it is computed once.
+
+        Args:
+            chosen: rows of S.
+            x: the table.
+            less: for each of them a row of x that is taken off.
         """
         starts, device = self._starts_here, chosen.there.device
         here, places = chosen.here.unique(return_inverse=True)
         n_entries = int((starts[here + 1] - starts[here]).sum())
-        once = _DistinctRows.apply(x, sent(here, device), n_entries, self._half("forward"), self._reads)
-        return functional.embedding(sent(places, device), cast(Tensor, once))
+        off = None if less is None else _TakenOff.of(less)
+        once, rest = _DistinctRows.apply(
+            x, sent(here, device), n_entries, self._half("forward"), self._reads, off
+        )
+        found = functional.embedding(sent(places, device), cast(Tensor, once))
+        return found if off is None else found - cast(Tensor, rest)
 
     @property
     def _reads(self) -> torch.dtype | None:
@@ -111,22 +122,56 @@ class _Product(torch.autograd.Function):
         return _multiply(ctx.transpose, gradients[0].contiguous(), ctx.reads), None, None, None
 
 
+class _TakenOff(NamedTuple):
+    """Rows of a table that are taken off, and how their gradients are added up: in order, row by row."""
+
+    rows: Tensor
+    distinct: Tensor
+    order: Tensor
+    starts: Tensor
+
+    @classmethod
+    def of(cls, less: Chosen) -> _TakenOff:
+        device = less.there.device
+        ascending, order = less.here.sort(stable=True)
+        distinct, lengths = ascending.unique_consecutive(return_counts=True)
+        starts = functional.pad(lengths.cumsum(0), (1, 0))
+        return cls(less.there, *(sent(part, device) for part in (distinct, order, starts)))
+
+    def from_gradient(self, of_x: Tensor, gradient: Tensor) -> None:
+        """Adds the gradient of the rows to that of the table."""
+        ones = gradient.new_ones(len(self.order))
+        of_x.index_add_(0, self.distinct, _multiply((self.order, ones, self.starts), gradient, None))
+
+
 class _DistinctRows(torch.autograd.Function):
-    """Rows that ascend, each once: their gradients are then added up in the order of the whole product's."""
+    """Rows that ascend, each once: their gradients are then added up in the order of the whole product's.
+
+    Beside them the rows of x that are taken off, if any: one gradient for both spares a table of zeros.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, chosen: Tensor, n_entries: int, matrix: Rows, reads: torch.dtype | None
-    ) -> Tensor:
+        ctx: Any,
+        x: Tensor,
+        chosen: Tensor,
+        n_entries: int,
+        matrix: Rows,
+        reads: torch.dtype | None,
+        off: _TakenOff | None,
+    ) -> tuple[Tensor, Tensor | None]:
         selected = _select(matrix, chosen, n_entries)
         ctx.save_for_backward(*selected)
-        ctx.n_columns, ctx.reads = len(x), reads
-        return _multiply(selected, x, reads)
+        ctx.n_columns, ctx.reads, ctx.off = len(x), reads, off
+        return _multiply(selected, x, reads), None if off is None else x.index_select(0, off.rows)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        transpose = _transposed(ctx.saved_tensors, ctx.n_columns)
-        return _multiply(transpose, gradients[0].contiguous(), ctx.reads), None, None, None, None
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None, None, None, None]:
+        of_rows, of_off = gradients
+        of_x = _multiply(_transposed(ctx.saved_tensors, ctx.n_columns), of_rows.contiguous(), ctx.reads)
+        if ctx.off is not None:
+            ctx.off.from_gradient(of_x, of_off.contiguous())
+        return of_x, None, None, None, None, None
 
 
 def _multiply(matrix: Rows, x: Tensor, reads: torch.dtype | None) -> Tensor:

@@ -37,6 +37,11 @@ class Batch(NamedTuple):
         """The rows of the triples' users."""
         return Chosen(self.users, (self.here or self).users)
 
+    @property
+    def chosen_positives(self) -> Chosen:
+        """The rows of the triples' items."""
+        return Chosen(self.positives, (self.here or self).positives)
+
     def share(self, rows: slice) -> Batch:
         """Some of its triples."""
         users, positives, negatives = (column[rows] for column in self[:3])

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from reelmix.models.base import Batch
+
+Pairs = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
+"""Entries of a table: their rows and their columns."""
 
 
 def bpr(margin: Float[Tensor, " triple"]) -> Float[Tensor, ""]:
@@ -42,7 +45,7 @@ def sampled_softmax(
     users: Float[Tensor, "triple dim"],
     positives: Float[Tensor, "triple dim"],
     candidates: Float[Tensor, "candidate dim"],
-    taken: Bool[Tensor, "triple candidate"],
+    taken: Pairs,
     n_items: int,
     biases: tuple[Float[Tensor, " triple"], Float[Tensor, " candidate"]] | None = None,
 ) -> Float[Tensor, " triple"]:
@@ -55,9 +58,10 @@ def sampled_softmax(
     Args:
         users, positives: the vectors of each triple's user and observed item.
         candidates: those of the sampled items, the same for all triples.
-        taken: candidates that take no part in a triple's sum.
+        taken: triples, and candidates that take no part in the triple's sum; few.
         n_items: how many items the sample stands for.
-        biases: those of the positives and of the candidates; None for none.
+        biases: those of the positives and of the candidates; None for none. A candidate with -inf takes part
+            in no sum.
     """
     score = (users * positives).sum(dim=1)
     if biases is None:
@@ -71,8 +75,9 @@ class _LogSumExp(torch.autograd.Function):
     """ln sum_c exp(user . candidate + bias), in few passes over the (triple, candidate) table."""
 
     @staticmethod
-    def forward(ctx: Any, users: Tensor, candidates: Tensor, bias: Tensor, taken: Tensor) -> Tensor:
-        table = torch.addmm(bias, users, candidates.T).masked_fill_(taken, -torch.inf)
+    def forward(ctx: Any, users: Tensor, candidates: Tensor, bias: Tensor, taken: Pairs) -> Tensor:
+        table = torch.addmm(bias, users, candidates.T)
+        table[taken] = -torch.inf
         # a triple without any candidate has a sum of 0, and its logarithm is -inf, not NaN
         largest = table.amax(dim=1, keepdim=True).clamp(min=torch.finfo(table.dtype).min)
         total = table.sub_(largest).exp_().sum(dim=1, keepdim=True)

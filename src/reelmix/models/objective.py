@@ -14,7 +14,7 @@ from torch.nn import functional
 from reelmix.graph.sparse import Chosen, sent
 from reelmix.models.base import Batch, Embeddings
 from reelmix.models.columns import Columns, columns_mix
-from reelmix.models.losses import bpr, sampled_softmax
+from reelmix.models.losses import Pairs, bpr, sampled_softmax
 from reelmix.settings import ModelSettings
 
 Loss = Literal["bpr", "softmax"]
@@ -63,7 +63,7 @@ def ranking_loss(
         functional.normalize(users) / config.temperature,
         functional.normalize(positives),
         functional.normalize(functional.embedding(chosen, items)),
-        same(chosen, batch.positives),
+        own_item(batch, config.candidates),
         len(items) if n_items is None else n_items,
     )
     return losses.mean()
@@ -94,8 +94,9 @@ def distinct(config: ObjectiveSettings, batch: Batch) -> Distinct:
     others = here.negatives if config.loss == "bpr" else here.sample(config.candidates)
     users, user_places = here.users.unique(return_inverse=True)
     items, item_places = torch.cat([here.positives, others]).unique(return_inverse=True)
-    positives, negatives = sent(item_places, device).tensor_split([len(here.positives)])
-    places = Batch(sent(user_places, device), positives, negatives)
+    places_here = Batch(user_places, *item_places.split([len(here.positives), len(others)]))
+    users_there, positives, negatives = (sent(column, device) for column in places_here[:3])
+    places = Batch(users_there, positives, negatives, here=places_here)
     return Distinct(Chosen.sent(users, device), Chosen.sent(items, device), places)
 
 
@@ -105,9 +106,16 @@ def require_bpr(config: ObjectiveSettings) -> None:
         raise columns_mix(f"loss {config.loss!r}, by cosines of whole vectors", "Set loss = bpr")
 
 
-def same(candidates: Tensor, positives: Tensor) -> Tensor:
-    """Which candidates are the triple's own item: (triple, candidate)."""
-    return candidates.int() == positives.int().unsqueeze(1)
+def own_item(batch: Batch, candidates: int) -> Pairs:
+    """Triples, and the sampled candidates that are the triple's own item; found on the CPU, and few."""
+    here, device = batch.here or batch, batch.users.device
+    sample, order = here.sample(candidates).sort(stable=True)
+    items = here.positives.contiguous()
+    first = torch.searchsorted(sample, items)
+    counts = torch.searchsorted(sample, items, right=True) - first
+    triples = torch.arange(len(counts)).repeat_interleave(counts)
+    nth = torch.arange(len(triples)) - (counts.cumsum(0) - counts)[triples]
+    return sent(triples, device), sent(order[first[triples] + nth], device)
 
 
 def scored(config: ObjectiveSettings, embeddings: Embeddings) -> Embeddings:

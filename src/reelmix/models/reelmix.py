@@ -20,7 +20,7 @@ from reelmix.models.base import Batch, Embeddings, Induction, Model, chances, se
 from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
-from reelmix.models.objective import same
+from reelmix.models.objective import own_item
 from reelmix.settings import ModelSettings, Preset
 
 LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
@@ -285,11 +285,16 @@ class Reelmix(Model):
         positives, chosen = batch.positives, batch.sample(self.config.candidates)
         tastes = functional.normalize(self._tastes_of(batch, layers)) / self._temperature()
         items, bias = layers.items, self._bias()
+        nobody = self.watchers[chosen] == 0
         found = functional.normalize(functional.embedding(positives, items))
         others = functional.normalize(functional.embedding(chosen, items))
-        taken = same(chosen, positives) | (self.watchers[chosen] == 0)
         losses = sampled_softmax(
-            tastes, found, others, taken, self.n_watched, biases=(bias[positives], bias[chosen])
+            tastes,
+            found,
+            others,
+            own_item(batch, self.config.candidates),
+            self.n_watched,
+            biases=(bias[positives], bias[chosen].masked_fill(nobody, -torch.inf)),
         )
         counted = self._counted(batch)
         mean = (losses * counted).sum() / counted.sum().clamp(min=1)
@@ -301,12 +306,9 @@ class Reelmix(Model):
 
     def _tastes_of(self, batch: Batch, layers: Layers) -> Float[Tensor, "triple dim"]:
         """What the triples' users watched, each without the triple's own item."""
-        passes = layers.passes
-        heard = self.history.rows(batch.chosen_users, passes.flatten(1))
-        if not self.config.leave_out:
-            return self._weighed(heard.unflatten(1, passes.shape[1:]), batch.users)
-        heard = heard - functional.embedding(batch.positives, passes.flatten(1))
-        return self._weighed(heard.unflatten(1, passes.shape[1:]), batch.users, batch.positives)
+        passes, without = layers.passes, batch.chosen_positives if self.config.leave_out else None
+        heard = self.history.rows(batch.chosen_users, passes.flatten(1), less=without)
+        return self._weighed(heard.unflatten(1, passes.shape[1:]), batch.users, without and without.there)
 
     def _counted(self, batch: Batch) -> Bool[Tensor, " triple"]:
         """Whose user has evidence left without the triple's own item."""
