@@ -27,7 +27,7 @@ LEAST_ROWS = 64
 SLAB = 1 << 20
 """Similarities that are looked at in one go."""
 
-MANY_PRODUCTS = 1e11
+MANY_PRODUCTS = 5e11
 """Multiplications that take some seconds."""
 
 ENOUGH = 10
