@@ -50,9 +50,9 @@ class Settings(BaseModel):
 
 
 STEPS = 16
-"""Steps that an epoch has with a preset that goes by size, as far as the smallest batch allows. Data of five
-and ten interactions a person gained 15 and 6 % of Recall@20 (MovieLens-100k) and 4 % (the sample, of four)
-by batches of 512 in place of 4,096, on validation."""
+"""Steps that an epoch has with a preset that goes by size, as far as the smallest batch allows. In place of
+batches of 4,096 that is worth 7 % of Recall@20 on validation to the sample with five interactions a person, 2 %
+to MovieLens-100k with six, and -3 % with twelve."""
 
 SMALLEST_BATCH = 256
 
