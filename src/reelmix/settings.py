@@ -51,8 +51,8 @@ class Settings(BaseModel):
 
 STEPS = 16
 """Steps that an epoch has with a preset that goes by size, as far as the smallest batch allows. In place of
-batches of 4,096 that is worth 7 % of Recall@20 on validation to the sample with five interactions a person, 2 %
-to MovieLens-100k with six, and -3 % with twelve."""
+batches of 4,096 that is worth 7 % of Recall@20 on validation to the sample with five interactions a person,
+2 % to MovieLens-100k with six, and -3 % with twelve."""
 
 SMALLEST_BATCH = 256
 
