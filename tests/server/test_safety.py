@@ -258,6 +258,7 @@ def test_where_a_token_is_needed_an_address_holds_the_key_of_one_item(with_media
         {"item_id": items[0], "key": key[:-1] + "gh"[key[-1] == "g"]},
         {"item_id": items[0], "key": "é" * 64},
         {"item_id": items[1], "key": key},
+        [("item_id", items[0]), ("item_id", items[1]), ("key", key)],
         [("item_id", items[1]), ("item_id", items[0]), ("key", key)],
         [("item_id", items[0]), ("key", "no"), ("key", key)],
     ):
