@@ -9,7 +9,7 @@ from slow_lookalikes import slow_directions, slow_lift, slow_lookalikes, slow_to
 
 from reelmix.data import BagFeatures, DenseFeatures
 from reelmix.data.sample import sample
-from reelmix.graph import lookalikes
+from reelmix.graph import lookalikes, nearest
 from reelmix.graph.lookalikes import (
     by_degree,
     directions,
@@ -48,11 +48,13 @@ def test_lists_of_tokens_equal_loops(neighbours):
     np.testing.assert_allclose(lookalike_graph(words(), 9, neighbours).toarray(), expected, atol=1e-12)
 
 
-def test_one_row_at_a_time_is_the_same(monkeypatch):
-    whole = lookalike_graph(dense(5), 9, 2).toarray()
-    monkeypatch.setattr(lookalikes, "BLOCK_BYTES", 1)
+@pytest.mark.parametrize("features", [dense(5), words()], ids=["dense", "tokens"])
+def test_one_row_at_a_time_is_the_same(features, monkeypatch):
+    whole = lookalike_graph(features, 9, 2).toarray()
+    for bound in ("BLOCK_BYTES", "CACHED_BYTES", "LEAST_ROWS", "SLAB"):
+        monkeypatch.setattr(nearest, bound, 1)
     monkeypatch.setattr(lookalikes, "cached", lambda kind, key, make: make())
-    np.testing.assert_allclose(lookalike_graph(dense(5), 9, 2).toarray(), whole, atol=1e-12)
+    np.testing.assert_allclose(lookalike_graph(features, 9, 2).toarray(), whole, atol=1e-12)
 
 
 def kinds_of_content(kind, rng):
@@ -66,10 +68,10 @@ def kinds_of_content(kind, rng):
     return np.repeat(rng.normal(size=(6, 8)), 100, axis=0) + 1e-4 * rng.normal(size=(600, 8))
 
 
-@pytest.mark.parametrize("slab", [lookalikes.SLAB, 1500, 1])
+@pytest.mark.parametrize("slab", [nearest.SLAB, 1500, 1])
 @pytest.mark.parametrize("kind", ["of any kind", "each twenty times", "of few values", "all but alike"])
 def test_many_items_equal_a_full_sort(kind, slab, monkeypatch):
-    monkeypatch.setattr(lookalikes, "SLAB", slab)
+    monkeypatch.setattr(nearest, "SLAB", slab)
     monkeypatch.setattr(lookalikes, "cached", lambda kind, key, make: make())
     features = DenseFeatures(np.arange(600, dtype=np.int32), kinds_of_content(kind, np.random.default_rng(1)))
     content = directions(features)

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float32
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
 from reelmix.errors import RunError
-from reelmix.graph.lookalikes import BLOCK_BYTES, largest, occurrences
+from reelmix.graph.lookalikes import occurrences
+from reelmix.graph.nearest import BLOCK_BYTES, largest
 from reelmix.recommender.run import Run
 
 LEAKY_SLOPE = 0.01
