@@ -13,12 +13,12 @@ from reelmix.graph import lookalikes, nearest
 from reelmix.graph.lookalikes import (
     by_degree,
     directions,
-    largest,
     lift,
     lifts,
     lookalike_graph,
     similar_items,
 )
+from reelmix.graph.nearest import largest
 
 ITEMS = np.array([0, 1, 3, 4, 6, 7, 8], np.int32)
 
