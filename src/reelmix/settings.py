@@ -62,6 +62,7 @@ sample of 16,000 users has 0.3144 of Recall@20 and 0.1910 of NDCG@20 on validati
 and 0.1915 with 75."""
 
 LARGEST_BATCH = 16_384
+"""Bounds the memory of a step: its table of triples and 512 candidates has 34 MB."""
 
 
 @dataclass(frozen=True)

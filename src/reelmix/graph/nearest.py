@@ -24,8 +24,9 @@ SLAB = 1 << 20
 """Similarities that are looked at in one go."""
 
 DIGITS = 12
-"""After the point, by which two similarities differ by more than rounding."""
-ROUNDING = 1e-12
+"""After the point: similarities that are equal by these differ by rounding alone."""
+
+ROUNDING = 10.0**-DIGITS
 
 
 def nearest_others(

@@ -138,8 +138,8 @@ class _TakenOff(NamedTuple):
         starts = functional.pad(lengths.cumsum(0), (1, 0))
         return cls(less.there, *(sent(part, device) for part in (distinct, order, starts)))
 
-    def from_gradient(self, of_x: Tensor, gradient: Tensor) -> None:
-        """Adds the gradient of the rows to that of the table."""
+    def add_gradient(self, of_x: Tensor, gradient: Tensor) -> None:
+        """Adds the gradient of the rows that are taken off to that of the table, in place."""
         ones = gradient.new_ones(len(self.order))
         of_x.index_add_(0, self.distinct, _multiply((self.order, ones, self.starts), gradient, None))
 
@@ -170,7 +170,7 @@ class _DistinctRows(torch.autograd.Function):
         of_rows, of_off = gradients
         of_x = _multiply(_transposed(ctx.saved_tensors, ctx.n_columns), of_rows.contiguous(), ctx.reads)
         if ctx.off is not None:
-            ctx.off.from_gradient(of_x, of_off.contiguous())
+            ctx.off.add_gradient(of_x, of_off.contiguous())
         return of_x, None, None, None, None, None
 
 
