@@ -1,7 +1,8 @@
-"""Four further real sets, as RecBole's atomic files, from what Linux distributions hand out.
+"""Five further real sets, as RecBole's atomic files, from what Linux distributions hand out.
 
     python bench/further_sets.py libraries Sources.xz Packages.xz Translation-en.xz --out libraries
     python bench/further_sets.py depends Sources.xz Packages.xz Translation-en.xz --out depends
+    python bench/further_sets.py suggests Sources.xz Packages.xz Translation-en.xz --out suggests
     python bench/further_sets.py maintainers Sources.xz Packages.xz Translation-en.xz --out maintainers
     python bench/further_sets.py insteval insteval.csv --out insteval
     python bench/further_sets.py insteval insteval.csv --out insteval8 --at-most 8
@@ -9,11 +10,12 @@
 
 The three indexes are those of a Debian release (``dists/bookworm/main``: ``source/Sources.xz``,
 ``binary-amd64/Packages.xz``, ``i18n/Translation-en.xz``). *Libraries*: which source package is built with
-which other; *depends*: which package depends on or recommends which other, for 8,000 of them; *maintainers*:
-who looks after which source package, mailing lists and teams left out. Content is the description, reduced to
-128 numbers by TF-IDF and singular vectors, and the tags and section, as tokens. *InstEval* is the data frame
-of R's lme4 (Bates et al., 2015) written by ``write.csv``: which student rated which lecturer of ETH Zurich;
-content is the lecturer's department. ``--at-most`` keeps so many pairs of each user, drawn at random.
+which other; *depends*: which package depends on or recommends which other, for 8,000 of them; *suggests*:
+which package recommends or suggests which other, most of them two or three; *maintainers*: who looks after
+which source package, mailing lists and teams left out. Content is the description, reduced to 128 numbers by
+TF-IDF and singular vectors, and the tags and section, as tokens. *InstEval* is the data frame of R's lme4
+(Bates et al., 2015) written by ``write.csv``: which student rated which lecturer of ETH Zurich; content is
+the lecturer's department. ``--at-most`` keeps so many pairs of each user, drawn at random.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ Pairs = set[tuple[str, str]]
 NO_PERSON = re.compile(r"lists?\.|team|group|packages\.debian|tracker|@alioth|maint")
 BUILT_WITH = ("Build-Depends", "Build-Depends-Indep", "Build-Depends-Arch")
 NEEDED = ("Depends", "Recommends")
+SUGGESTED = ("Recommends", "Suggests")
 DEPENDENT = 8_000
 """Packages whose dependencies are kept."""
 
@@ -100,6 +103,9 @@ def packages(kind: str, indexes: Sequence[Path]) -> tuple[Pairs, list[str], list
         some = set(random.Random(0).sample(sorted({user for user, _ in pairs}), DEPENDENT))
         pairs = core({pair for pair in pairs if pair[0] in some}, 4, 5)
         names = {item: [item] for _, item in pairs}
+    elif kind == "suggests":
+        pairs = core(((u, i) for u, i in needed_by(binaries, SUGGESTED) if i in binaries), 2, 2)
+        names = {item: [item] for _, item in pairs}
     else:
         pairs = core(looked_after(sources), 5, 2)
         names = {item: re.split(r"[,\s]+", sources[item].get("Binary", "")) for _, item in pairs}
@@ -140,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=["libraries", "depends", "maintainers", "insteval"])
+    parser.add_argument("kind", choices=["libraries", "depends", "suggests", "maintainers", "insteval"])
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--at-most", type=int, metavar="N", help="pairs of each user")

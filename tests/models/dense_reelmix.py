@@ -4,11 +4,14 @@
     p_im = c_m sum_j S_m[i, j] z_j
     x_i  = z_i + sum_m p_im
     x_u  = sum_{i in N_u} (z_i + sum_m alpha_um p_im)
-    s    = cos(x_u, x_i) / tau + b_i
+    s    = cos(x_u, x_i) / tau + b_i + r_ui
 
     alpha_um = exp(phi_m z(q_um) + psi_m z(g_um)), phi and psi 0.4 tanh(|w| / 0.4) of what is trained
     q_um     = the mean cosine of all pairs of what u watched, times (n - 1) / (n - 1 + 3)
     g_um     = the mean over what u watched of the mean over its watchers of z(q_um)
+
+    r_ui     = rho sum_{j in N_u} P_ji / (1 - P_ii), P = V diag(g / (g + lambda)) V^T of R^T R's largest
+               eigenvalues; for the score alone, not the loss
 
 Left out of a triple's own score is the interaction itself: everything is computed again without it, but for
 the means and deviations by which z standardises, and c_m.
@@ -44,6 +47,8 @@ class DenseReelmix:
     contents: list[DenseContent]
     n_users: int
     first_temperature: float
+    regression: float = 0.0
+    ridge: float = 1.0
 
     def __post_init__(self):
         self.n_items = len(self.parameters["item"])
@@ -133,6 +138,17 @@ class DenseReelmix:
         of_user = self.interactions - ({(user, item)} if left_out else set())
         first, second = self.user(user, of_user), self.item(item)
         return self.cosine(first, second) / self.temperature() + self.bias(item)
+
+    def regressed(self):
+        """r (user, item), by the whole matrix."""
+        watched = torch.zeros(self.n_users, self.n_items, dtype=torch.float64)
+        for user, item in self.interactions:
+            watched[user, item] = 1
+        values, vectors = torch.linalg.eigh(watched.T @ watched)
+        dim = self.parameters["item"].shape[1]
+        values, vectors = values[-dim:], vectors[:, -dim:]
+        predicts = vectors @ torch.diag(values / (values + self.ridge)) @ vectors.T
+        return self.regression * watched @ (predicts / (1 - predicts.diag())[None, :])
 
     @staticmethod
     def cosine(first, second):

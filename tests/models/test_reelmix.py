@@ -66,7 +66,9 @@ def as_dense(model, split):
         nothing = torch.zeros(model.config.embedding_size, content.features.shape[1])
         parameters.setdefault(f"content.{content.name}.weight", nothing)
     interactions = set(interactions_of(split))
-    return DenseReelmix(parameters, interactions, contents, N_USERS, model.config.temperature)
+    config = model.config
+    closed = config.regression, config.ridge
+    return DenseReelmix(parameters, interactions, contents, N_USERS, config.temperature, *closed)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,8 @@ def as_dense(model, split):
         ({"content": "none"}, 1),
         ({"bias": False}, 2),
         ({"learn_temperature": False}, 0),
+        ({"regression": 0.7, "ridge": 3.0}, 1),
+        ({"regression": 0.7, "embedding_size": 40}, 2),
     ],
     ids=str,
 )
@@ -92,9 +96,11 @@ def test_equals_the_dense_reference(settings, seed):
     dense = as_dense(model, split)
     found = model.embed()
     scores = found.users @ found.items.T
+    regressed = dense.regressed() if model.config.regression else torch.zeros(N_USERS, N_ITEMS)
     for user in range(N_USERS):
         for item in range(N_ITEMS):
-            assert_close(scores[user, item], dense.score(user, item), f"score of {user}, {item}")
+            expected = dense.score(user, item) + regressed[user, item]
+            assert_close(scores[user, item], expected, f"score of {user}, {item}")
     if model.config.lookalikes:
         alpha = [[dense.alpha(u, m, dense.interactions) for m in range(2)] for u in range(N_USERS)]
         assert_close(found.emphasis, torch.stack([torch.stack(row) for row in alpha]), "emphasis")

@@ -15,17 +15,21 @@ from reelmix.recommender import Recommender, explain, tastes
 from reelmix.recommender.fit import fit
 from reelmix.recommender.new_users import fold_in
 
+D = 6
 SETTINGS = [
     {},
     {"emphasis_from": "none"},
     {"emphasis_from": "history"},
     {"lookalikes": 0},
     {"content": "none"},
+    {"regression": 1.5},
 ]
 
 
 def trained(**settings):
-    model = Reelmix(**{"embedding_size": 6, "lookalikes": 3, "temperature": 0.3, **settings})
+    model = Reelmix(
+        **{"embedding_size": D, "lookalikes": 3, "temperature": 0.3, "regression": 0.0, **settings}
+    )
     return model, fit(model, world(), epochs=4, batch_size=16, rng=1)
 
 
@@ -34,7 +38,7 @@ def test_a_training_users_history_gives_their_vector(settings):
     _, run = trained(**settings)
     found = fold_in(run, run.matrix(TRAIN))
     expected = run.vectors.users.copy()
-    assert not expected[3, :-1].any()  # user 3 watched nothing: popularity is all there is
+    assert not np.delete(expected[3], D).any()  # user 3 watched nothing: popularity is all there is
     expected[3] = 0
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -85,7 +89,7 @@ def test_reasons_add_up_by_modality(settings):
             watched = recommender.training[[user]].indices
             assert {one.id for one in why.history} == set(watched)
             assert [one.score for one in why.history] == sorted((o.score for o in why.history), reverse=True)
-            bias = run.vectors.items[item, -1]
+            bias = run.vectors.items[item, D]
             assert sum(one.score for one in why.history) + bias == pytest.approx(why.score, abs=1e-6)
 
 
@@ -110,3 +114,27 @@ def test_nothing_known_of_a_history_is_a_vector_of_zero():
     _, run = trained(content="none", lookalikes=0)
     watched = csr_array((np.ones(1, np.float32), [7], [0, 1]), shape=(1, len(run.items)))
     assert not fold_in(run, watched).any()  # item 7: nobody watched it, and its content takes no part
+
+
+def test_a_run_with_a_regression_adds_it_for_everybody_and_takes_in_new_items(tmp_path):
+    _, run = trained(regression=1.5)
+    _, plain = trained()
+    assert plain.vectors.users.shape[1] == D + 1
+    added = run.vectors.users[:, D + 1 :] @ run.vectors.items[:, D + 1 :].T
+    assert added.std() > 0.01
+    np.testing.assert_array_equal(
+        run.vectors.users[:, : D + 1], plain.vectors.users
+    )  # training knows nothing of it
+    name, part = next(iter(run.vectors.item_parts.items()))
+    assert not part[:, D:].any()
+
+    run.write(tmp_path / "run")
+    size = run.manifest["dataset"]["features"][name]["size"]
+    wider = Recommender(tmp_path / "run").add_items({name: {999: np.ones(size)}})
+    assert wider.vectors.items.shape == (len(run.items) + 1, run.vectors.items.shape[1])
+    row, watched = wider.run.items.row(999), int(run.items.ids[0])
+    assert wider.vectors.items[row, :D].any()
+    assert not wider.vectors.items[row, D + 1 :].any()
+    both, one = (wider.taste_of(history).vector for history in ([watched, 999], [watched]))
+    np.testing.assert_array_equal(both[D + 1 :], one[D + 1 :])  # nobody who watched it is known
+    assert not np.allclose(both[:D], one[:D])

@@ -94,6 +94,8 @@ def test_without_each_part(study):
     def of(**changes):
         averaging = changes.pop("averaging", 0.99)
         settings = {**study.plan.chosen["reelmix"].settings, **changes}
+        if not settings["regression"]:
+            del settings["regression"]  # none is the default, which no cell names
         return [
             outcome
             for cell, outcome in sorted(cells, key=lambda pair: pair[0].rng)
@@ -118,10 +120,11 @@ def test_without_each_part(study):
             assert row.cells[place].mean == pytest.approx(mean(100 * (1 - b / a) for a, b in pairs))
 
 
-def test_weights_that_are_not_averaged_are_no_part(plan):
+def test_what_a_model_does_not_have_is_no_part(plan):
     plan = replace(plan, chosen=choose(None, TRAINING, SHORT))
     table = imagined(plan, drawn, ("ablation",)).table("ablation")
-    assert [row.cells[0] for row in table.rows] == ["nothing", *(p for p in PARTS if p != "averaged weights")]
+    parts = [part for part in PARTS if part not in ("averaged weights", "the regression")]
+    assert [row.cells[0] for row in table.rows] == ["nothing", *parts]
 
 
 def test_with_a_modality_missing(study):

@@ -21,6 +21,7 @@ from reelmix.models.content import Contents
 from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
 from reelmix.models.objective import own_item
+from reelmix.models.regression import ItemRegression
 from reelmix.settings import ModelSettings, Preset
 
 LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
@@ -43,6 +44,7 @@ PRESETS = {
             "embedding_size": (64, "128 was no better in 32 trials on TikTok"),
             "lookalikes": (10, "20 validated alike; the best of 32 trials"),
             "dropout": (0.3, "without it 4.9 % of Recall@20 are lost on validation of TikTok"),
+            "regression": (0.0, "on TikTok, where items have few watchers, 4 validates alike"),
         },
         up_to=4,
     ),
@@ -59,6 +61,7 @@ PRESETS = {
             "embedding_size": (128, "as for long histories; 64 validates alike"),
             "lookalikes": (10, "as for short histories"),
             "dropout": (0.3, "0.1 validates alike; of data whose content tells nothing it loses 3 to 5 %"),
+            "regression": (4.0, "as for long histories"),
         },
         up_to=10,
     ),
@@ -76,6 +79,11 @@ PRESETS = {
             "embedding_size": (128, "more to tell people apart by: 0.349 in place of 0.340"),
             "lookalikes": (10, "as for short histories"),
             "dropout": (0.1, "0.347 in place of 0.340; with 0.5 it is 0.329"),
+            "regression": (
+                4.0,
+                "0.1 to 0.9 % more of Recall@20 and 0.1 to 2.9 % of NDCG@20 on validation of six sets; with 8 "
+                "MovieLens-100k has 1.4 % less of Recall@20",
+            ),
         },
         up_to=1e9,
     ),
@@ -127,6 +135,14 @@ class ReelmixConfig(ModelSettings):
     learn_temperature: bool = True
     """Whether the temperature is trained from there on: people's taste is sharper in some data than in
     others. On TikTok it ends at 0.13 to 0.14, on three other sets at 0.08 to 0.11."""
+
+    regression: float = Field(0.0, ge=0)
+    """Weight of what watchers of the same also watched, by ridge regression (EASE), beside the cosine; 0
+    leaves it out."""
+
+    ridge: float = Field(200.0, gt=0)
+    """What that regression adds to the diagonal; with 400 much is alike, and with 60 MovieLens-100k has 2 %
+    less of Recall@20."""
 
     candidates: int = Field(512, ge=1)
     """Items that the softmax of a step compares each observed one with, the same for the whole batch, at
@@ -180,15 +196,20 @@ class Reelmix(Model):
 
     .. math::
         x_u = \sum_{i \in N_u} \Big( z_i + \sum_m \alpha_{u,m} p_{i,m} \Big) \qquad
-        s(u, i) = \cos(x_u, x_i) / \tau + b_i
+        s(u, i) = \cos(x_u, x_i) / \tau + b_i + r(u, i)
 
     The loss is the cross-entropy of each observed item among all items, and the interaction (u, i) is left
     out of all that its own score is made of: i is no part of u's history, of u's emphasis, or of what u's
     co-watchers make of it. Without that, training asks to find an item in a sum that contains it, which no
     test ever asks: that is most of the overfitting.
 
+    r(u, i) is what the watchers of the same also watched, in closed form
+    (:class:`reelmix.models.regression.ItemRegression`); it is added to the trained model's scores, and takes
+    no part in the loss.
+
     Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item). Kept with them are
-    ``degrees`` (item, modality), by which a new item's lookalikes are scaled, and ``credit`` (modality), c.
+    ``degrees`` (item, modality), by which a new item's lookalikes are scaled, ``credit`` (modality), c, and
+    ``regression.passes`` (item, dim), by which r knows new users.
     ``warmth`` is w in :math:`\tau = \tau_0 e^{0.1 w}`, from 0: so Adam moves the temperature at a tenth of
     its learning rate. At the whole rate it falls too far before the vectors have settled.
     """
@@ -240,6 +261,15 @@ class Reelmix(Model):
             bias=False,
             at_most=config.components,
         )
+        self.regression = None
+        if config.regression:
+            self.regression = ItemRegression(
+                train,
+                config.embedding_size,
+                ridge=config.ridge,
+                weight=config.regression,
+                temperature=config.temperature,
+            )
         scale = config.embedding_size**-0.5
         self.item = nn.Parameter(
             torch.randn(dataset.n_items, config.embedding_size, generator=generator) * scale
@@ -259,19 +289,26 @@ class Reelmix(Model):
     def embed(self) -> Embeddings:
         """User and item vectors at the present parameters; see :meth:`Model.embed`.
 
-        Vectors have one number more than d: of items it is the bias, of users 1.
+        Vectors have one number more than d, of items the bias and of users 1, and after it those of the
+        regression.
         """
         layers = self._layers(self._layer0())
         tastes = functional.normalize(self._tastes(layers)) / self._temperature()
         length = layers.items.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        users = [tastes, tastes.new_ones(len(tastes), 1)]
+        items = [layers.items / length, self._bias().unsqueeze(1)]
+        if self.regression is not None:
+            users.append(self.history(self.regression.passes))
+            items.append(self.regression.items)
         parts = {name: torch.zeros_like(layers.zero) for name in self.modalities}
         for found in (self._content(), layers.alike):  # either may be left out
             for name, part in zip(self.modalities, found, strict=False):
                 parts[name] = parts[name] + part
+        beside = sum(part.shape[1] for part in items[1:])
         return Embeddings(
-            _beside(tastes, tastes.new_ones(len(tastes))),
-            _beside(layers.items / length, self._bias()),
-            {name: _beside(part / length, part.new_zeros(len(part))) for name, part in parts.items()},
+            torch.cat(users, dim=1),
+            torch.cat(items, dim=1),
+            {name: functional.pad(part / length, (0, beside)) for name, part in parts.items()},
             self._emphasis(),
         )
 
@@ -372,8 +409,3 @@ class Reelmix(Model):
     def _keep(self, name: str, values: np.ndarray, *, saved: bool = False) -> None:
         tensor = torch.from_numpy(np.asarray(values)).to(torch.get_default_dtype())
         self.register_buffer(name, tensor, persistent=saved)
-
-
-def _beside(vectors: Float[Tensor, "row dim"], number: Float[Tensor, " row"]) -> Float[Tensor, "row dim+1"]:
-    """The vectors with one number more."""
-    return torch.cat([vectors, number.unsqueeze(1)], dim=1)

@@ -73,8 +73,9 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
     parts = dict(contents)
     for name, alike in zip(contents, passes[:, 1:].swapaxes(0, 1), strict=False):  # there may be no graphs
         parts[name] = parts[name] + alike
-    parts = {name: np.concatenate([part / lengths, 0 * bias], axis=1) for name, part in parts.items()}
-    items = np.concatenate([summed / lengths, bias], axis=1)
+    beside = known.items.shape[1] - summed.shape[1]
+    parts = {name: np.pad(part / lengths, ((0, 0), (0, beside))) for name, part in parts.items()}
+    items = np.pad(np.concatenate([summed / lengths, bias], axis=1), ((0, 0), (0, beside - 1)))
     return ItemVectors(items, parts, passes, np.ones(passes.shape[:2], bool), directions)
 
 

@@ -25,7 +25,7 @@ def tastes(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     summed = _summed(run, histories)
     lengths = np.linalg.norm(summed, axis=1, keepdims=True)
     vectors = np.divide(summed, lengths * _temperature(run), out=np.zeros_like(summed), where=lengths > 0)
-    return np.concatenate([vectors, (lengths > 0).astype(vectors.dtype)], axis=1)
+    return np.concatenate([vectors, (lengths > 0).astype(vectors.dtype), _regressed(run, histories)], axis=1)
 
 
 def by_item(
@@ -40,7 +40,9 @@ def by_item(
         weights[1:] = emphasis(run, history)[0]
     added = np.einsum("g,igd->id", weights, passes[rows].astype(np.float64))
     length = float(np.linalg.norm(added.sum(axis=0))) * _temperature(run)
-    return rows, np.pad(added / (length or 1.0), ((0, 0), (0, 1)))
+    alone = csr_array((np.ones(len(rows)), rows, np.arange(len(rows) + 1)), shape=(len(rows), len(passes)))
+    bias = np.zeros((len(rows), 1))
+    return rows, np.concatenate([added / (length or 1.0), bias, _regressed(run, alone)], axis=1)
 
 
 def emphasis(run: Run, histories: csr_array) -> Float[np.ndarray, "history modality"]:
@@ -79,6 +81,12 @@ def _summed(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
     if run.vectors.directions is None:
         return heard.sum(axis=1)
     return heard[:, 0] + (emphasis(run, histories)[:, :, None] * heard[:, 1:]).sum(axis=1)
+
+
+def _regressed(run: Run, histories: csr_array) -> Float[np.ndarray, "history dim"]:
+    """What histories hear of the regression, which knows no items that came after training."""
+    passes = run.weights.get("regression.passes", np.zeros((0, 0), np.float32))
+    return np.asarray(histories[:, : len(passes)] @ passes)
 
 
 def _temperature(run: Run) -> float:

@@ -48,6 +48,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "learning the temperature": {"learn_temperature": False},
     "dropout": {"dropout": 0.0},
     "averaged weights": {"averaging": 0.0},
+    "the regression": {"regression": 0.0},
 }
 """What is taken away from Reelmix, one at a time; averaging is the training loop's."""
 
@@ -121,12 +122,12 @@ def _without(plan: Plan) -> dict[str, list[Cell]]:
     for part, changes in PARTS.items():
         training = {key: value for key, value in changes.items() if key == "averaging"}
         own = {key: value for key, value in changes.items() if key not in training}
-        cells = plan.cells("reelmix", **own)
-        if training == {"averaging": plan.chosen["reelmix"].training.averaging}:
-            continue  # there is no such part here
-        if training:
-            cells = [replace(cell, training=cell.training.model_copy(update=training)) for cell in cells]
-        found[part] = cells
+        cells = [
+            replace(cell, training=cell.training.model_copy(update=training))
+            for cell in plan.cells("reelmix", **own)
+        ]
+        if cells != found["nothing"]:  # else there is no such part here
+            found[part] = cells
     return found
 
 

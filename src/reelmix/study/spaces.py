@@ -41,6 +41,7 @@ SPACES: Mapping[str, Space] = {
         "lookalikes": (5, 10, 20),
         "dropout": Range(0.0, 0.6, log=False),
         "averaging": (0.0, 0.99),
+        "regression": (0.0, 2.0, 4.0, 8.0),
     },
     "dualgnn": {
         **_TRAINED,

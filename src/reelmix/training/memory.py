@@ -251,6 +251,7 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     evidence = width * m * d * (shape.users + shape.items) + 8 * width * m * shape.users if personal else 0
     heard = width * (1 + lookalikes) * d
     passes = (1 + lookalikes) * items
+    regressed = bool(config.regression)
     directions = max(
         (FEATURE_WHILE_CENTRED * x.items * x.size + _decomposing(x, at_most) for x in shape.modalities),
         default=0,
@@ -260,11 +261,15 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
         history + alike + directions + (2 * evidence if personal else 0),
         history + alike + evidence + content + making,
         history + alike + evidence + content + 2 * parameters,
+        # eigenvectors in double precision, with as many more while they are found, and users by them
+        history + alike + evidence + regressed * (24 * shape.train + 8 * d * (4 * shape.items + shape.users)),
     )
     triple = width * batch * d * (2 * (1 + lookalikes) + 2)
     step = 2 * heard * min(batch, shape.users) + 5 * passes + triple + 2 * width * batch * config.candidates
     embedding = 2 * heard * shape.users + 3 * passes + 3 * width * d * shape.users
-    return Needs(parameters, history + alike, content + evidence, building, step, embedding)
+    embedding += regressed * width * d * (3 * shape.users + 2 * shape.items)
+    held = content + evidence + regressed * 2 * items
+    return Needs(parameters, history + alike, held, building, step, embedding)
 
 
 def _unknown(size: int, layers: int, candidates: int, shape: Shape, batch: int) -> Needs:
