@@ -73,6 +73,12 @@ def truth(model, run, holed, old):
         if isinstance(whole, Reelmix):  # a new item had no chance to be watched: its bias is the mean
             whole.bias[torch.from_numpy(~old)] = float(run.weights["bias"][run.trained_items].mean())
             whole.watchers[:] = 1
+            if whole.regression is not None:  # and so is its regression
+                own = run.vectors.items[:, whole.config.embedding_size + 1 :]
+                assert own.any()
+                whole.regression.items[torch.from_numpy(~old)] = torch.from_numpy(
+                    own[run.trained_items].mean(axis=0)
+                )
         if isinstance(whole, DualGNN):
             whole.fixed_users, whole.fixed_items = whole.propagation.from_items(
                 whole.content.vectors(trained=False)
@@ -111,6 +117,8 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
     run = fit(model, known.split(rng=0), epochs=2, learning_rate=0.01)
     more = with_items(run, NewItems.of_dataset(holed, run))
     layer0, heard = run.vectors.passes[:, 0], np.zeros((holed.n_items, len(holed.modalities), 60))
+    theirs = run.vectors.items[:, 61:]
+    regressed, counted = np.zeros((holed.n_items, theirs.shape[1])), np.zeros(holed.n_items)
     for place, name in enumerate(holed.modalities):
         features = holed.features[name]
         # what was not observed is centred and weighed as what was
@@ -127,6 +135,8 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
             for item, cosine in chosen.items():
                 weight = cosine / np.sqrt(sum(chosen.values()) * (degrees[item] + cosine))
                 heard[new, place] += weight * run.weights["credit"][place] * layer0[item]
+                regressed[new] += cosine * run.weights["credit"][place] * theirs[item]
+                counted[new] += cosine * run.weights["credit"][place]
     assert ((run.weights["credit"] > 0.1) & (run.weights["credit"] < 0.9)).any()
     has = np.stack([holed.has(name)[~old] for name in holed.modalities], axis=1)
     np.testing.assert_array_equal(heard[~old].any(axis=2), has)
@@ -138,6 +148,9 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
     np.testing.assert_allclose(more.vectors.items[~old, :60], vectors, atol=1e-5)
     parts = sum(part[~old] for part in more.vectors.item_parts.values())
     np.testing.assert_allclose(parts[:, :60], vectors, atol=1e-5)
+    assert theirs.any()
+    mean = regressed[~old] / counted[~old, None]
+    np.testing.assert_allclose(more.vectors.items[~old, 61:], mean, atol=1e-5)
 
 
 @pytest.mark.parametrize("components", [256, 10])

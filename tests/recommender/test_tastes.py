@@ -134,7 +134,7 @@ def test_a_run_with_a_regression_adds_it_for_everybody_and_takes_in_new_items(tm
     assert wider.vectors.items.shape == (len(run.items) + 1, run.vectors.items.shape[1])
     row, watched = wider.run.items.row(999), int(run.items.ids[0])
     assert wider.vectors.items[row, :D].any()
-    assert not wider.vectors.items[row, D + 1 :].any()
+    assert wider.vectors.items[row, D + 1 :].any()  # of what it looks like
     both, one = (wider.taste_of(history).vector for history in ([watched, 999], [watched]))
     np.testing.assert_array_equal(both[D + 1 :], one[D + 1 :])  # nobody who watched it is known
     assert not np.allclose(both[:D], one[:D])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
 from reelmix.errors import RunError
@@ -42,9 +42,11 @@ class ItemVectors:
 
 
 def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
-    """The equations of training, and the mean bias of all items that somebody watched.
+    """The equations of training, the mean bias of all items that somebody watched, and the mean regression of
+    those that it looks like, or of all if of none.
 
-    An item of training that nobody watched has that of the least watched. A new one had no chance yet.
+    An item of training that nobody watched has the bias of the least watched, and no regression. A new one
+    had no chance yet.
     """
     known = run.vectors
     assert known.passes is not None
@@ -58,24 +60,29 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
     layer0 = np.sum(list(contents.values()), axis=0)
     passes = np.zeros((len(layer0), *known.passes.shape[1:]), np.float32)
     passes[:, 0] = layer0
+    trained = run.trained_items[: len(run.weights["bias"])]  # not those that were added before
+    theirs = known.items[: len(trained), layer0.shape[1] :]  # the bias, and what comes after it
+    beside = np.tile(theirs[trained].mean(axis=0), (len(layer0), 1))
     directions = None
     if known.directions is not None:
         directions = np.zeros((len(layer0), *known.directions.shape[1:]), np.float32)
+        regressed, counted = np.zeros_like(beside[:, 1:]), np.zeros((len(layer0), 1), np.float32)
         for place, name in enumerate(contents):
             if name in features:
                 directions[features[name].items, place] = _directions(run, place, features[name])
-            passes[:, 1 + place] = _of_lookalikes(run, place, directions[:, place])
+            chosen, cosines = _lookalikes(run, place, directions[:, place])
+            passes[:, 1 + place] = _heard(run, place, chosen, cosines)
+            shares = cosines * run.weights["credit"][place]
+            regressed += np.einsum("nk,nkd->nd", shares, theirs[chosen, 1:])
+            counted += shares.sum(axis=1, keepdims=True)
+        np.divide(regressed, counted, out=beside[:, 1:], where=counted > 0)
     summed = passes.sum(axis=1)
     lengths = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
-    biases = run.weights["bias"]
-    watched = run.trained_items[: len(biases)]  # not those that were added before
-    bias = np.full((len(layer0), 1), biases[watched].mean(), np.float32)
     parts = dict(contents)
     for name, alike in zip(contents, passes[:, 1:].swapaxes(0, 1), strict=False):  # there may be no graphs
         parts[name] = parts[name] + alike
-    beside = known.items.shape[1] - summed.shape[1]
-    parts = {name: np.pad(part / lengths, ((0, 0), (0, beside))) for name, part in parts.items()}
-    items = np.pad(np.concatenate([summed / lengths, bias], axis=1), ((0, 0), (0, beside - 1)))
+    parts = {name: np.concatenate([part / lengths, 0 * beside], axis=1) for name, part in parts.items()}
+    items = np.concatenate([summed / lengths, beside], axis=1)
     return ItemVectors(items, parts, passes, np.ones(passes.shape[:2], bool), directions)
 
 
@@ -94,30 +101,46 @@ def _unit(vectors: np.ndarray, least: float = 0.0) -> Float32[np.ndarray, "new _
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > least).astype(np.float32)
 
 
-def _of_lookalikes(
+def _lookalikes(
     run: Run, place: int, directions: Float32[np.ndarray, "new content"]
-) -> Float32[np.ndarray, "new dim"]:
-    """Layer 0 of the items of training that new ones look like in a modality, as if these were among them.
+) -> tuple[Int[np.ndarray, "new neighbour"], Float32[np.ndarray, "new neighbour"]]:
+    """The items of training that new ones look like in a modality, and the cosines, 0 where there are fewer.
 
     A new item chooses as those of training did (:func:`reelmix.graph.lookalike_graph`), by directions in
-    their strongest dimensions; it is chosen by none, and the others' degrees grow by its edge alone.
+    their strongest dimensions.
     """
     assert run.vectors.directions is not None
-    assert run.vectors.passes is not None
-    degrees = run.weights["degrees"][:, place]
-    known, layer0 = run.vectors.directions[: len(degrees), place], run.vectors.passes[: len(degrees), 0]
-    heard = np.zeros((len(directions), layer0.shape[1]), np.float32)
+    degrees, neighbours = run.weights["degrees"][:, place], run.settings["model"]["lookalikes"]
+    known = run.vectors.directions[: len(degrees), place]
+    found = np.zeros((len(directions), min(neighbours, len(known))), np.int64)
+    kept = np.zeros(found.shape, np.float32)
     block = max(1, BLOCK_BYTES // (4 * len(degrees)))
     for start in range(0, len(directions), block):
         cosines = directions[start : start + block] @ known.T
         cosines[:, degrees == 0] = 0.0
         # what differs by rounding alone is equal
         first = len(run.items) + np.arange(start, start + len(cosines))
-        best = largest(cosines.round(5), run.settings["model"]["lookalikes"], first)
-        chosen = np.take_along_axis(cosines, best, axis=1).clip(min=0.0)
-        product = chosen.sum(axis=1, keepdims=True) * (degrees[best] + chosen)
-        weights = np.divide(chosen, np.sqrt(product), out=np.zeros_like(chosen), where=chosen > 0)
-        heard[start : start + block] = np.einsum("nk,nkd->nd", weights, layer0[best])
+        best = largest(cosines.round(5), neighbours, first)
+        found[start : start + block] = best
+        kept[start : start + block] = np.take_along_axis(cosines, best, axis=1).clip(min=0.0)
+    return found, kept
+
+
+def _heard(
+    run: Run,
+    place: int,
+    lookalikes: Int[np.ndarray, "new neighbour"],
+    cosines: Float32[np.ndarray, "new neighbour"],
+) -> Float32[np.ndarray, "new dim"]:
+    """Layer 0 of a modality's lookalikes, as if new items were among those of training.
+
+    They are chosen by none, and the others' degrees grow by their edge alone.
+    """
+    assert run.vectors.passes is not None
+    degrees = run.weights["degrees"][:, place]
+    product = cosines.sum(axis=1, keepdims=True) * (degrees[lookalikes] + cosines)
+    weights = np.divide(cosines, np.sqrt(product), out=np.zeros_like(cosines), where=cosines > 0)
+    heard = np.einsum("nk,nkd->nd", weights, run.vectors.passes[lookalikes, 0])
     return heard * run.weights["credit"][place]
 
 
