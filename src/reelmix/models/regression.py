@@ -52,10 +52,11 @@ class ItemRegression(nn.Module):
         kept = values / (values + ridge)
         passes = vectors * np.sqrt(kept)
         items = passes / (1 - (passes**2).sum(axis=1, keepdims=True))
-        passes *= weight
-        if passes.any():
-            balance = np.sqrt(temperature * _length(interactions @ passes) / _length(items))
-            passes, items = passes / balance, items * balance
+        n_users, n_items = cast(tuple[int, int], interactions.shape)
+        # the roots of the mean squared lengths; of users, who are sums of passes, g tells them
+        of_users, of_items = np.sqrt((values * kept).sum() / n_users), np.sqrt((items**2).sum() / n_items)
+        balance = np.sqrt(temperature * weight * of_users / of_items) if of_items > 0 else 1.0
+        passes, items = passes * (weight / balance), items * balance
         self.passes: Tensor
         self.items: Tensor
         for name, table in (("passes", passes), ("items", items)):
@@ -71,13 +72,13 @@ def eigenvectors(
     Of many items they take a while, and are kept in reelmix's cache folder under a hash of the interactions.
     """
     matrix = csr_array(interactions, dtype=np.float64)
-    key = ("eigenvectors-1", _n_items(matrix), matrix.indices, matrix.indptr, dim)
+    key = ("eigenvectors-1", matrix.shape, matrix.indices, matrix.indptr, dim)
     found = cached("eigenvectors", key, lambda: _eigenvectors(matrix, dim))
     return found["values"], found["vectors"]
 
 
 def _eigenvectors(matrix: csr_array, dim: int) -> dict[str, np.ndarray]:
-    n_items = _n_items(matrix)
+    n_items = cast(tuple[int, int], matrix.shape)[1]
     if dim >= n_items or not matrix.nnz:
         values, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
     else:
@@ -92,12 +93,3 @@ def _eigenvectors(matrix: csr_array, dim: int) -> dict[str, np.ndarray]:
     # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
     return {"values": values, "vectors": vectors * np.where(largest < 0, -1.0, 1.0)}
-
-
-def _n_items(matrix: csr_array) -> int:
-    return cast(tuple[int, int], matrix.shape)[1]
-
-
-def _length(vectors: Float[np.ndarray, "row dim"]) -> float:
-    """The root of the mean squared length."""
-    return float(np.sqrt((vectors**2).sum(axis=1).mean()))

@@ -261,8 +261,8 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
         history + alike + directions + (2 * evidence if personal else 0),
         history + alike + evidence + content + making,
         history + alike + evidence + content + 2 * parameters,
-        # eigenvectors in double precision, with as many more while they are found, and users by them
-        history + alike + evidence + regressed * (24 * shape.train + 8 * d * (4 * shape.items + shape.users)),
+        # interactions and eigenvectors in double precision, with as many more while they are found
+        history + alike + evidence + regressed * (24 * shape.train + 32 * d * shape.items),
     )
     triple = width * batch * d * (2 * (1 + lookalikes) + 2)
     step = 2 * heard * min(batch, shape.users) + 5 * passes + triple + 2 * width * batch * config.candidates
