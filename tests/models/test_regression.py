@@ -59,6 +59,7 @@ def test_the_largest_eigenvalues_are_found_alike_by_both_ways(shape):
 
 def test_who_watched_nothing_and_what_nobody_watched_have_none():
     nothing = csr_array((4, 6))
+    assert made_of(nothing, 3).passes.shape == (6, 3)
     assert not made_of(nothing, 3).passes.any()
     assert not made_of(nothing, 3).items.any()
     for dim in (4, 60):

@@ -138,3 +138,17 @@ def test_a_run_with_a_regression_adds_it_for_everybody_and_takes_in_new_items(tm
     both, one = (wider.taste_of(history).vector for history in ([watched, 999], [watched]))
     np.testing.assert_array_equal(both[D + 1 :], one[D + 1 :])  # nobody who watched it is known
     assert not np.allclose(both[:D], one[:D])
+
+
+@pytest.mark.parametrize("lookalikes", [0, 3])
+def test_a_new_item_has_the_mean_bias_of_what_somebody_watched_and_without_lookalikes_its_regression(
+    lookalikes,
+):
+    _, run = trained(regression=1.5, lookalikes=lookalikes)
+    assert not run.trained_items.all()
+    name = next(iter(run.vectors.item_parts))
+    size = run.manifest["dataset"]["features"][name]["size"]
+    new = Recommender(run).add_items({name: {999: np.ones(size)}}).vectors.items[-1, D:]
+    usual = run.vectors.items[run.trained_items, D:].mean(axis=0)
+    assert new[0] == pytest.approx(usual[0], rel=1e-5)
+    assert np.allclose(new[1:], usual[1:], rtol=1e-4) == (lookalikes == 0)
