@@ -53,7 +53,7 @@ if __name__ == "__main__":
     split, training = world(n_users, width), TrainingConfig(epochs=2, batch_size=65_536)
     model = MODELS[name](embedding_size=128)
     fit(model, split, training=training, evaluation=EvaluationConfig(block_bytes=BLOCK))
-    predicted = peak(MODELS[name](embedding_size=128), Shape.of(split), training, BLOCK)
+    predicted = peak(model, Shape.of(split), training, BLOCK)  # with what fit took from the preset
     print(
         json.dumps(
             {"predicted": predicted.total, "measured": high_water() - before, "parts": dict(predicted.parts)}
