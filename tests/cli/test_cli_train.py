@@ -140,11 +140,11 @@ def test_reelmix_takes_the_preset_of_its_data_unless_told_otherwise(reelmix, dat
     said = "preset: long_histories, for people with 18.5 interactions (median), in batches of 256; others:"
     assert said in done.out + done.err
     chosen = settings(tmp_path / "chosen")
-    assert (chosen["training"]["averaging"], chosen["model"]["embedding_size"]) == (0.99, 128)
+    assert (chosen["model"]["dropout"], chosen["model"]["embedding_size"]) == (0.1, 128)
     done = reelmix(*words, tmp_path / "plain", "--preset", "none")
     assert "preset:" not in done.out + done.err
     plain = settings(tmp_path / "plain")
-    assert (plain["training"]["averaging"], plain["model"]["embedding_size"]) == (0.0, 64)
+    assert (plain["model"]["dropout"], plain["model"]["embedding_size"]) == (0.3, 64)
     assert plain["training"]["batch_size"] == 4096
     assert reelmix(*words, tmp_path / "flag", "--averaging", "0.9").status == 0
     assert settings(tmp_path / "flag")["training"]["averaging"] == 0.9
@@ -152,7 +152,7 @@ def test_reelmix_takes_the_preset_of_its_data_unless_told_otherwise(reelmix, dat
     own = tmp_path / "own.toml"
     own.write_text('[model]\nname = "reelmix"\nembedding_size = 8\n')
     assert "preset:" not in reelmix(*words, tmp_path / "file", "--config", own).err
-    assert settings(tmp_path / "file")["training"]["averaging"] == 0.0
+    assert settings(tmp_path / "file")["model"]["dropout"] == 0.3
 
 
 def test_what_takes_long_before_the_first_epoch_is_said(reelmix, data, tmp_path, monkeypatch):

