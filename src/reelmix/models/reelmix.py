@@ -128,7 +128,7 @@ class ReelmixConfig(ModelSettings):
 
     learn_temperature: bool = True
     """Whether the temperature is trained from there on: people's taste is sharper in some data than in
-    others. On TikTok it ends at 0.13 to 0.14, on three other sets at 0.08 to 0.11."""
+    others. On TikTok it ends at 0.11 to 0.15, on three other sets at 0.08 to 0.11."""
 
     regression: float = Field(4.0, ge=0)
     """Weight of what watchers of the same also watched, by ridge regression (EASE), beside the cosine; 0
