@@ -21,6 +21,7 @@ from reelmix.study.cold import (
 from reelmix.training.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256)
+GIVEN = TrainingConfig(**TRAINING.model_dump())  # all of it, as a study gives it: no model's own defaults
 MEASURED = EvaluationConfig(at=(3, 10), metrics=("recall", "ndcg"))
 SETTINGS = {
     "dualgnn": {"embedding_size": 6, "neighbours": 5},
@@ -112,7 +113,7 @@ def test_new_items_ranked_again_by_hand(split, model):
     elif model == "popularity":
         scorer = WithUnknown(Popularity().build(warm), n_items - n_warm, one.rng)
     else:
-        trained = {"training": TRAINING, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
+        trained = {"training": GIVEN, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
         run = fit(MODELS[model](**one.settings), warm, **trained)
         if model == "dualgnn":
             more = with_items(run, NewItems.of_dataset(split.dataset, run))
@@ -176,7 +177,7 @@ def test_new_users_are_ranked_from_their_history_alone(split, model):
     if model == "ease":
         weights = module.FLOORS["ease"]().build(warm).weights
     else:
-        trained = {"training": TRAINING, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
+        trained = {"training": GIVEN, "evaluation": MEASURED, "preset": "none", "rng": one.rng}
         run = fit(MODELS[model](**one.settings), warm, **trained)
     for user in np.flatnonzero(held):
         history = watched_by(split, user, "train")
