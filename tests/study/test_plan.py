@@ -57,8 +57,7 @@ def test_without_a_search_all_are_defaults():
 def test_without_a_search_reelmix_has_the_preset_of_its_data():
     preset = {key: value for key, (value, _) in Reelmix.Config.presets["long_histories"].values.items()}
     chosen = choose(None, TRAINING, LONG)["reelmix"]
-    # what differs from its defaults
-    assert chosen.settings == {"embedding_size": 128, "dropout": 0.1}
+    assert chosen.settings == {"embedding_size": 128, "dropout": 0.1}  # what differs from its defaults
     given = TRAINING.model_dump(include=TRAINING.model_fields_set)
     loop = {key: value for key, value in preset.items() if key in TrainingConfig.model_fields}
     assert chosen.training == TrainingConfig(**{**loop, **given})
