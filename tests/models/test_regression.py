@@ -5,8 +5,10 @@ import pytest
 from scipy.sparse import csr_array
 from small_worlds import world
 
+from reelmix.models import regression
+from reelmix.models.base import Judged
 from reelmix.models.ease import EASE
-from reelmix.models.regression import ItemRegression, eigenvectors
+from reelmix.models.regression import ItemRegression, eigenvectors, room_for_eigenvectors, surely_better
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -18,7 +20,8 @@ def interactions(n_users=40, n_items=25, seed=0):
 
 
 def made_of(matrix, dim, **settings):
-    return ItemRegression(matrix, dim, **{"ridge": 5.0, "weight": 1.0, "temperature": 0.1, **settings})
+    settings = {"ridge": 5.0, "weight": 1.0, "temperature": 0.1, **settings}
+    return ItemRegression(eigenvectors(matrix, dim), matrix.shape[0], **settings)
 
 
 @pytest.mark.parametrize("weight", [0.4, 2.0])
@@ -67,3 +70,83 @@ def test_who_watched_nothing_and_what_nobody_watched_have_none():
         assert made.passes.any()
         assert not made.passes[3].any()
         assert not made.items[3].any()
+
+
+@pytest.mark.parametrize("rows", [7, 65_536])
+def test_many_eigenvectors_span_what_the_exact_ones_do(monkeypatch, rows):
+    """By subspace iteration, to within a thousandth of what a ridge makes of them."""
+    rng = np.random.default_rng(1)
+    tastes = (rng.random((300, 12)) < 0.2) @ (rng.random((12, 260)) < 0.1)
+    matrix = csr_array(((tastes > 0) | (rng.random(tastes.shape) < 0.03)).astype(float))
+    values, vectors = (found[..., ::-1] for found in np.linalg.eigh((matrix.T @ matrix).toarray()))
+    monkeypatch.setattr(regression, "FEW", 20)
+    monkeypatch.setattr(regression, "ROWS", rows)
+    found = eigenvectors(matrix, 150)
+    assert found.vectors.shape == (260, 150)
+    assert (np.diff(found.values) <= 0).all()
+    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(150), atol=1e-9)
+    np.testing.assert_allclose(found.values[:100], values[:100], rtol=1e-3)
+
+    def smoothed(values, vectors):
+        return vectors * (values / (values + 20)) @ vectors.T
+
+    exact = smoothed(values[:150], vectors[:, :150])
+    assert np.linalg.norm(smoothed(*found) - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "modalities", "expected"),
+    [
+        (10_000, 5_000, 2, 1024),
+        (10_000, 300, 2, 300),
+        (10**6, 2 * 10**5, 3, 2**28 // (10**6 + 10**6)),
+        (10**9, 10**6, 0, 0),
+        (0, 0, 0, 0),
+    ],
+)
+def test_there_are_fewer_eigenvectors_of_few_items_and_of_large_data(users, items, modalities, expected):
+    assert room_for_eigenvectors(users, items, modalities) == expected
+
+
+class Hill:
+    """NDCG that rises towards a ridge and a weight, for a hundred users who differ by ``noise``."""
+
+    def __init__(self, ridge, weight, *, top=0.2, slope=0.01, noise=0.0, metric=0.0):
+        self.at, self.top, self.slope, self.asked = (ridge, weight), top, slope, []
+        self.noise = noise * np.random.default_rng(0).standard_normal(100)
+        self.now = Judged(np.full(100, 0.5), np.full(100, 0.1))
+        self.metric = np.full(100, 0.5 + metric)
+
+    def __call__(self, ridge, weight):
+        self.asked.append((ridge, weight))
+        steps = abs(np.log(ridge / self.at[0]) / np.log(3)) + abs(np.log2(weight / self.at[1]))
+        return Judged(self.metric, self.top - self.slope * steps + self.noise)
+
+
+@pytest.mark.parametrize(
+    ("ridge", "weight"), [(200, 8), (60, 8), (20, 32), (6, 64), (200, 4), (20, 4), (200, 16)]
+)
+def test_it_climbs_to_the_ridge_and_the_weight_that_are_best(ridge, weight):
+    hill = Hill(ridge, weight)
+    found = surely_better(hill, hill.now)
+    assert (found.ridge, found.weight) == (ridge, weight)
+    assert found.gain == pytest.approx(1.0)  # from 0.1 to 0.2
+    assert len(hill.asked) == len(set(hill.asked)) <= 9
+
+
+@pytest.mark.parametrize(("noise", "taken"), [(0.9, False), (0.3, True)])
+def test_it_is_taken_if_the_gain_is_three_standard_errors(noise, taken):
+    hill = Hill(60, 16, noise=noise)
+    gains = hill(60, 16).ndcg - 0.1
+    sureness = gains.mean() / gains.std(ddof=1) * 10
+    assert (sureness > 3) == taken
+    found = surely_better(hill, hill.now)
+    assert (found is not None) == taken
+    if taken:
+        assert found.sureness == pytest.approx(sureness)
+
+
+@pytest.mark.parametrize("settings", [{"metric": -1e-6}, {"top": 0.1}])
+def test_it_is_left_where_the_validation_metric_falls_or_nothing_rises(settings):
+    hill = Hill(60, 16, **settings)
+    assert surely_better(hill, hill.now) is None

@@ -35,8 +35,8 @@ def test_the_same_as_on_the_command_line(split, per_user, model):
     expected = Experiment.read(CONFIGS, model=model, flags=flags, preset=preset, size=split.dataset.size)
     assert of(run, "model", "training") == {
         "name": model,
-        **expected.settings.model_dump(mode="json"),
-        **expected.training.model_dump(mode="json"),
+        **expected.settings.model_dump(mode="json", exclude_none=True),
+        **expected.training.model_dump(mode="json", exclude_none=True),
     }
 
 

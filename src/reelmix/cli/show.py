@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reelmix.cli.terminal import count, table, warn
+from reelmix.cli.terminal import count, say, table, warn
 from reelmix.recommender.recommender import Recommendation
 from reelmix.recommender.run import Run
 
@@ -21,6 +21,17 @@ def show_metrics(run: Run, stage: str) -> None:
     rows = [[name, *(_number(metrics.get(f"{name}@{cut}")) for cut in cuts)] for name in names]
     title = f"{run.manifest['model']} on {data['name']}{simulated}, {stage}: {count(users, 'user')}"
     table(title, ["", *(f"@{cut}" for cut in cuts)], rows)
+
+
+def note_chosen(run: Run) -> None:
+    """Says what validation chose after training, if anything."""
+    chosen = run.manifest["chosen"]
+    if chosen:
+        now = ", ".join(f"{name} {value:,g}" for name, value in chosen["settings"].items())
+        say(
+            f"chosen on validation: {now}; {chosen['gain']:.1%} more NDCG by it "
+            f"({chosen['sureness']:.1f} standard errors)"
+        )
 
 
 def note_credit(run: Run) -> None:

@@ -13,7 +13,7 @@ import torch
 import typer
 
 from reelmix.cli.flags import settings_flags
-from reelmix.cli.show import note_credit, show_metrics
+from reelmix.cli.show import note_chosen, note_credit, show_metrics
 from reelmix.cli.terminal import TrainingProgress, count, say, warn
 from reelmix.data import Dataset, Split
 from reelmix.errors import ConfigError, nearest
@@ -134,6 +134,7 @@ def command(
         fit_on_ray(job, workers=workers, resume=resume, progress=TrainingProgress())
         trained = Run.read(out)
         show_metrics(trained, "test")
+        note_chosen(trained)
         note_credit(trained)
         say(f"run folder: {out}")
         return
@@ -156,6 +157,7 @@ def command(
         check_memory=memory_check,
     )
     show_metrics(run, "test")
+    note_chosen(run)
     note_credit(run)
     say(f"run folder: {out}")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
@@ -95,6 +95,32 @@ class Induction:
     directions: Float[Tensor, "item modality content"] | None = None
 
 
+class Judged(NamedTuple):
+    """How good lists are for each validation user, larger is better.
+
+    Attributes:
+        metric: by the validation metric.
+        ndcg: by NDCG of the same length, which tells more of one list.
+    """
+
+    metric: Float64[np.ndarray, " user"]
+    ndcg: Float64[np.ndarray, " user"]
+
+
+class Settled(NamedTuple):
+    """What a model chose by validation after training.
+
+    Attributes:
+        settings: that became others, by name.
+        gain: of NDCG on validation, as a share of what it was.
+        sureness: that gain in standard errors of its mean over users.
+    """
+
+    settings: Mapping[str, Any]
+    gain: float
+    sureness: float
+
+
 class Configured:
     """Has a name on the command line and settings: an object, by name, or both (names go first).
 
@@ -161,6 +187,20 @@ class Model(Configured, nn.Module, ABC):
             ConfigError: columns mix before the scores, so that none can be held apart.
         """
         raise columns_mix(f"model {self.name!r}, whose columns mix", "Train dualgnn or lightgcn")
+
+    def settle(self, split: Split, judge: Callable[[], Judged]) -> Settled | None:
+        """Chooses by validation what training does not, once that is over.
+
+        A model that is built with the config that this one has then, and takes its weights, is the same.
+
+        Args:
+            split: that it was built on.
+            judge: how good the lists of the model as it stands are.
+
+        Returns:
+            What was chosen; None if all stays as it is, as for most models.
+        """
+        return None
 
     def induction(self) -> Induction | None:
         """What new users need; None for a model that knows only the users of its training."""

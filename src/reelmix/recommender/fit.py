@@ -13,22 +13,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
 from reelmix.data import BagFeatures, Split
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.errors import ConfigError
 from reelmix.evaluation import EvaluationConfig, Scorer, VectorScorer, evaluate
 from reelmix.files import digest, require_vacant, write_atomic
-from reelmix.models.base import Embeddings, Model
+from reelmix.models.base import Embeddings, Judged, Model, Settled
 from reelmix.models.content import Contents
 from reelmix.recommender.experiment import Experiment, RunOptions
 from reelmix.recommender.map import draw_map
 from reelmix.recommender.run import STAGES, Run, Vectors, write_run
 from reelmix.training.checkpoint import TrainingState, read_checkpoint
 from reelmix.training.config import TrainingConfig
-from reelmix.training.room import Place, require_memory
+from reelmix.training.room import Place, can_settle, require_memory
 from reelmix.training.team import Team
 from reelmix.training.trainer import CHECKPOINT_SECONDS, Checkpointing, Ending, Progress, Trainer
+
+FEWEST, MOST = 100, 10_000
+"""Validation users by whom a model chooses what is not trained."""
 
 
 def fit(
@@ -150,7 +154,11 @@ def fit_member(
         model = type(model)(model.config).build(split, rng=rng)
         model.load_state_dict(state.best_weights)
         model.eval()
+    settled = _settled(model, split, training, evaluation) if ending != "interrupted" else None
+    if settled:
+        state = replace(state, best_weights=dict(model.state_dict()))
     manifest = _manifest(experiment, split, state, ending, started, command, device)
+    manifest["chosen"] = settled._asdict() if settled else {}
     manifest["content"] = (
         dict(content.key_of) if isinstance(content := getattr(model, "content", None), Contents) else {}
     )
@@ -215,12 +223,7 @@ def validation(
     split: Split, training: TrainingConfig, evaluation: EvaluationConfig | None = None
 ) -> Callable[[Model | Embeddings | Scorer], float]:
     """What a trainer asks after every epoch: the validation metric of a model, or of any scorer, as it is."""
-    evaluation = evaluation or EvaluationConfig()
-    name, _, depth = training.validation_metric.partition("@")
-    config = EvaluationConfig.read(
-        {"metrics": (name,), "at": (int(depth),), "block_bytes": evaluation.block_bytes},
-        where="validation_metric",
-    )
+    config = _of_validation(training, evaluation)
     relevant, exclude = split.matrix("validation"), split.matrix("train")
 
     def validate(judged: Model | Embeddings | Scorer) -> float:
@@ -229,6 +232,48 @@ def validation(
         return found.metrics[training.validation_metric]
 
     return validate
+
+
+def _of_validation(
+    training: TrainingConfig, evaluation: EvaluationConfig | None, *more: str
+) -> EvaluationConfig:
+    """The validation metric alone, and ``more`` of the same length."""
+    name, _, depth = training.validation_metric.partition("@")
+    block_bytes = (evaluation or EvaluationConfig()).block_bytes
+    return EvaluationConfig.read(
+        {"metrics": (name, *more), "at": (int(depth),), "block_bytes": block_bytes}, where="validation_metric"
+    )
+
+
+def _settled(
+    model: Model, split: Split, training: TrainingConfig, evaluation: EvaluationConfig
+) -> Settled | None:
+    """What the model chooses by validation, of as many users as tell; see :meth:`Model.settle`.
+
+    Nothing where there are few of them or too little memory; Ctrl-C leaves it as it was trained.
+    """
+    relevant, exclude = split.matrix("validation"), split.matrix("train")
+    asked = np.flatnonzero(np.diff(relevant.indptr))
+    place = Place(block=evaluation.block_bytes)
+    if len(asked) < FEWEST or not can_settle(model, split, training, place):
+        return None
+    if len(asked) > MOST:
+        spared = np.random.default_rng(0).permutation(asked)[MOST:]
+        kept = np.ones(split.dataset.n_users)
+        kept[spared] = 0.0
+        relevant = csr_array(relevant.multiply(kept[:, None]))
+        relevant.eliminate_zeros()
+    config = _of_validation(training, evaluation, "ndcg")
+
+    def judge() -> Judged:
+        found = evaluate(_vector_scorer(model), relevant=relevant, exclude=exclude, config=config)
+        depth = training.validation_metric.partition("@")[2]
+        return Judged(found.per_user[training.validation_metric], found.per_user[f"ndcg@{depth}"])
+
+    try:
+        return model.settle(split, judge)
+    except KeyboardInterrupt:
+        return None
 
 
 def _vector_scorer(judged: Model | Embeddings) -> VectorScorer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int
+from scipy.sparse import csr_array
 
 from reelmix.data.features import BagFeatures, DenseFeatures, Features
 from reelmix.errors import RunError
@@ -73,7 +74,9 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
             chosen, cosines = _lookalikes(run, place, directions[:, place])
             passes[:, 1 + place] = _heard(run, place, chosen, cosines)
             shares = cosines * run.weights["credit"][place]
-            regressed += np.einsum("nk,nkd->nd", shares, theirs[chosen, 1:])
+            starts = np.arange(len(chosen) + 1) * chosen.shape[1]
+            mean_of = csr_array((shares.ravel(), chosen.ravel(), starts), shape=(len(chosen), len(theirs)))
+            regressed += mean_of @ theirs[:, 1:]
             counted += shares.sum(axis=1, keepdims=True)
         np.divide(regressed, counted, out=beside[:, 1:], where=counted > 0)
     summed = passes.sum(axis=1)

@@ -211,7 +211,7 @@ def _list(one: Served, user: UserOrItemId, **options: Any) -> schemas.Recommenda
 
 def _card(service: Service, one: Served) -> schemas.ModelCard:
     run, manifest = one.run, one.run.manifest
-    features = manifest["dataset"]["features"]
+    features, chosen = manifest["dataset"]["features"], manifest.get("chosen", {})
     return schemas.ModelCard(
         run=one.name,
         runs=[
@@ -220,7 +220,7 @@ def _card(service: Service, one: Served) -> schemas.ModelCard:
         ],
         version=version("reelmix"),
         model=str(manifest["model"]),
-        settings=dict(run.settings["model"]),
+        settings={**run.settings["model"], **chosen.get("settings", {})},
         trained=manifest.get("started"),
         users=len(run.users),
         items=len(run.items),

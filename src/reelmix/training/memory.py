@@ -17,6 +17,7 @@ from reelmix.models.content import ContentMap
 from reelmix.models.dualgnn import DualGNN, DualGNNConfig
 from reelmix.models.lightgcn import LightGCN
 from reelmix.models.reelmix import Reelmix, ReelmixConfig
+from reelmix.models.regression import room_for_eigenvectors
 from reelmix.training.config import TrainingConfig
 
 ENTRY_WHILE_NORMALISED = 44
@@ -39,6 +40,9 @@ PRODUCT_WHILE_DECOMPOSED = 24
 
 ON_HOST = ("data", "interactions")
 """Parts that stay in main memory wherever the model is."""
+
+SETTLING = ("embeddings", "a regression", "validation scores")
+"""What choosing a regression takes beside what there is."""
 
 WITHOUT_COLUMNS = ("data", "interactions", "graphs")
 """What every worker holds whole when columns are divided."""
@@ -100,6 +104,7 @@ class Needs:
         building: the most at one time while all of these are made, themselves included.
         step: activations and gradients of a step, at most.
         embedding: what it takes to embed all users and items.
+        settling: what it takes beside that to choose what is not trained.
     """
 
     parameters: int
@@ -108,6 +113,7 @@ class Needs:
     building: int
     step: int
     embedding: int
+    settling: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,14 +165,8 @@ def stages(
     data, sampled = {"data": shape.data}, {"interactions": EDGE_WHILE_SAMPLED * edges}
     halves = {"numbers of 16 bits": needs.parameters} if training.precision == "mixed" else {}
     weights, average = needs.parameters, needs.parameters if training.averaging else 0
-    kept = 4 * weights + average  # last and best weights, and the optimiser's two moments
-    held = data | {
-        "parameters": weights,
-        "graphs": needs.graphs,
-        "fixed content": needs.content,
-        "Adam's moments and averages": 2 * weights + average,
-        "kept copies of the weights": kept if training.epochs > 1 else weights,
-    }
+    kept = _kept(needs, training)
+    held = _held(needs, shape, training)
     ended = {"gradients": weights, "the copies that replace them": kept}
     scores = min(block_bytes, 20 * shape.users * shape.items)
     validation = {"gradients": weights, "embeddings": needs.embedding + average, "validation scores": scores}
@@ -178,9 +178,36 @@ def stages(
     )
 
 
+def settling(model: Model, shape: Shape, training: TrainingConfig, block_bytes: int) -> Footprint:
+    """Choosing what is not trained, which is left out where it does not fit; see :func:`stages`."""
+    needs = needs_of(model, shape, training.batch_size)
+    scores = min(block_bytes, 20 * shape.users * shape.items)
+    taken = dict(zip(SETTLING, (needs.embedding, needs.settling, scores), strict=True))
+    return Footprint("choosing a regression", _held(needs, shape, training) | taken)
+
+
 def peak(model: Model, shape: Shape, training: TrainingConfig, block_bytes: int = 256 << 20) -> Footprint:
-    """The stage that takes most; see :func:`stages`."""
-    return max(stages(model, shape, training, block_bytes), key=lambda stage: stage.total)
+    """The stage that takes most; see :func:`stages` and :func:`settling`."""
+    each = *stages(model, shape, training, block_bytes), settling(model, shape, training, block_bytes)
+    return max(each, key=lambda stage: stage.total)
+
+
+def _kept(needs: Needs, training: TrainingConfig) -> int:
+    """Last and best weights, the optimiser's two moments, and the average."""
+    return (4 + bool(training.averaging)) * needs.parameters
+
+
+def _held(needs: Needs, shape: Shape, training: TrainingConfig) -> dict[str, int]:
+    """What there is from the first step on."""
+    weights = needs.parameters
+    return {
+        "data": shape.data,
+        "parameters": weights,
+        "graphs": needs.graphs,
+        "fixed content": needs.content,
+        "Adam's moments and averages": (2 + bool(training.averaging)) * weights,
+        "kept copies of the weights": _kept(needs, training) if training.epochs > 1 else weights,
+    }
 
 
 def needs_of(model: Model, shape: Shape, batch_size: int) -> Needs:
@@ -239,6 +266,7 @@ def _dualgnn(config: DualGNNConfig, shape: Shape, batch: int) -> Needs:
 
 def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     width, d, m = _width(), config.embedding_size, len(shape.modalities)
+    regressed = min(config.eigenvectors or d, shape.items) if config.regression else 0
     lookalikes = m if config.lookalikes else 0
     mapped = replace(shape, modalities=()) if config.content == "none" else shape
     map_, at_most = "linear" if config.content == "none" else config.content, config.components
@@ -251,7 +279,6 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     evidence = width * m * d * (shape.users + shape.items) + 8 * width * m * shape.users if personal else 0
     heard = width * (1 + lookalikes) * d
     passes = (1 + lookalikes) * items
-    regressed = bool(config.regression)
     directions = max(
         (FEATURE_WHILE_CENTRED * x.items * x.size + _decomposing(x, at_most) for x in shape.modalities),
         default=0,
@@ -262,14 +289,18 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
         history + alike + evidence + content + making,
         history + alike + evidence + content + 2 * parameters,
         # interactions and eigenvectors in double precision, with as many more while they are found
-        history + alike + evidence + regressed * (24 * shape.train + 32 * d * shape.items),
+        history + alike + evidence + bool(regressed) * 24 * shape.train + 32 * regressed * shape.items,
     )
     triple = width * batch * d * (2 * (1 + lookalikes) + 2)
     step = 2 * heard * min(batch, shape.users) + 5 * passes + triple + 2 * width * batch * config.candidates
     embedding = 2 * heard * shape.users + 3 * passes + 3 * width * d * shape.users
-    embedding += regressed * width * d * (3 * shape.users + 2 * shape.items)
-    held = content + evidence + regressed * 2 * items
-    return Needs(parameters, history + alike, held, building, step, embedding)
+    embedding += width * regressed * (3 * shape.users + 2 * shape.items)
+    held = content + evidence + 2 * width * regressed * shape.items
+    room = room_for_eigenvectors(shape.users, shape.items, m)
+    settled = room * bool(regressed and config.choose_regression and room > regressed)
+    # of users the product and all vectors; of items double precision, tables, vectors and parts
+    settling = settled * (2 * width * shape.users + (40 + width * (4 + m)) * shape.items)
+    return Needs(parameters, history + alike, held, building, step, embedding, settling)
 
 
 def _unknown(size: int, layers: int, candidates: int, shape: Shape, batch: int) -> Needs:

@@ -11,7 +11,7 @@ from reelmix.data import Split
 from reelmix.errors import ConfigError
 from reelmix.models.base import Model
 from reelmix.training.config import TrainingConfig
-from reelmix.training.memory import ON_HOST, Footprint, Shape, stages
+from reelmix.training.memory import ON_HOST, SETTLING, Footprint, Shape, settling, stages
 from reelmix.training.team import Parallel
 
 BLOCK_BYTES = 256 << 20
@@ -57,6 +57,14 @@ def footprint(model: Model, shape: Shape, training: TrainingConfig, place: Place
     if place.device.startswith("cuda"):
         each = [stage.without(*ON_HOST, "validation scores") for stage in each[1:]]
     return max(each, key=lambda stage: stage.total)
+
+
+def can_settle(model: Model, split: Split, training: TrainingConfig, place: Place = HERE) -> bool:
+    """Whether there is memory to choose what is not trained, once the rest of the model is there."""
+    shape, free = Shape.of(split), free_memory()
+    stage = settling(model, shape, training, place.block)
+    needed = stage.without(*(part for part in stage.parts if part not in SETTLING)).total
+    return free is None or needed <= free
 
 
 def require_memory(model: Model, split: Split, training: TrainingConfig, place: Place = HERE) -> None:
