@@ -109,7 +109,7 @@ $ reelmix train DATA
 $ reelmix train DATA --out TMP/out --epoch 3
     No such option: --epoch (Possible options: --epochs). See reelmix train --help.
 $ reelmix train DATA --out TMP/out --neighbors 3
-    No such option: --neighbors (Possible options: --neighbours). See reelmix train --help.
+    No such option: --neighbors (Possible options: --eigenvectors, --neighbours). See reelmix train --help.
 $ reelmix recommend RUN --user
     Option '--user' requires an argument. See reelmix --help.
 $ reelmix evaluate RUN --at 1,x

@@ -306,7 +306,7 @@ def test_the_dataset_is_only_read(data, run_folder, world):
     assert Dataset.read(data).content_hash == world.dataset.content_hash
 
 
-def test_content_that_tells_little_is_named(reelmix, tmp_path):
+def test_content_that_tells_little_is_named_and_what_validation_chose(reelmix, tmp_path):
     """Pictures are shuffled among the items; sounds and words are as they were."""
     dataset = sample(n_users=600, n_items=400).dataset
     pictures = dataset.features["visual"]
@@ -315,7 +315,14 @@ def test_content_that_tells_little_is_named(reelmix, tmp_path):
     words = ["--embedding-size", 4, "--epochs", 1, "--no-map"]
     done = reelmix("train", lost, "--out", tmp_path / "run", *words)
     assert done.status == 0
-    credit = Run.read(tmp_path / "run").weights["credit"]
+    run = Run.read(tmp_path / "run")
+    chosen, credit = run.manifest["chosen"], run.weights["credit"]
+    (said,) = (line for line in done.out.splitlines() if line.startswith("chosen on validation: "))
+    assert said == (
+        f"chosen on validation: eigenvectors 400, ridge {chosen['settings']['ridge']:g}, regression "
+        f"{chosen['settings']['regression']:g}; {chosen['gain']:.1%} more NDCG by it "
+        f"({chosen['sureness']:.1f} standard errors)"
+    )
     (said,) = (line for line in done.err.splitlines() if line.startswith("note: "))
     assert said == (
         "note: visual tells little: people watch items alike in it together hardly more often than by "

@@ -1,5 +1,7 @@
 """What the API answers is what the recommender says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -220,6 +222,14 @@ def test_the_model_card(client, recommender):
     assert [one["items"] for one in card["modalities"]] == run.vectors.present.sum(axis=0).tolist()
     assert card["dataset"] == run.manifest["dataset"]["content_hash"]
     assert (card["takes_history"], card["takes_items"], card["has_map"]) == (True, True, True)
+
+
+def test_the_model_card_has_what_validation_chose(start, recommender, tmp_path):
+    run = recommender.run
+    chosen = {"settings": {"ridge": 20.0, "eigenvectors": 80}, "gain": 0.1, "sureness": 4.0}
+    replace(run, manifest={**run.manifest, "chosen": chosen}).write(tmp_path / "run")
+    card = ask(start({"main": tmp_path / "run"}), "/v1/model")
+    assert card["settings"] == {**run.settings["model"], "ridge": 20.0, "eigenvectors": 80}
 
 
 def test_health_readiness_and_counts(client):

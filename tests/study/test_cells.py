@@ -78,7 +78,8 @@ def test_a_cell_is_trained_as_it_says(measuring, monkeypatch):
     assert len(runs) == 2
     for run in runs:
         assert run.settings["training"] == TRAINING.model_dump()
-        assert run.settings["model"] == {"name": "reelmix", **MODELS["reelmix"].Config(**SMALL).model_dump()}
+        expected = MODELS["reelmix"].Config(**SMALL).model_dump(exclude_none=True)
+        assert run.settings["model"] == {"name": "reelmix", **expected}
 
 
 # Which cell is which

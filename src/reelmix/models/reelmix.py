@@ -22,8 +22,10 @@ from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
 from reelmix.models.objective import own_item
 from reelmix.models.regression import (
+    Content,
     ItemRegression,
     Spectrum,
+    compared,
     eigenvectors,
     room_for_eigenvectors,
     surely_better,
@@ -34,6 +36,10 @@ LayerZeroContent = Literal["linear", "mlp", "pca", "identity", "none"]
 EmphasisFrom = Literal["user_graph", "history", "none"]
 WARMTH = 0.1
 """Logarithm of the temperature by which one of ``warmth`` changes it."""
+
+LIKENESS = 3.0
+"""People whom likeness stands for in a regression that is chosen; 1 and 10 validate alike where content tells
+of taste, and any where it does not."""
 
 
 PRESETS = {
@@ -147,9 +153,13 @@ class ReelmixConfig(ModelSettings):
     eigenvectors: int | None = Field(None, ge=1)
     """Eigenvectors that the regression keeps; as many as ``embedding_size`` if none are given."""
 
+    regression_content: float = Field(0.0, ge=0)
+    """How much content counts in the regression: two items that are quite alike in a modality are watched
+    together as if so many more people had watched both."""
+
     choose_regression: bool = True
-    """Whether validation may choose a stronger regression, of up to 1,024 eigenvectors and with a ridge and a
-    weight of its own, after training. It is taken where it surely is better."""
+    """Whether validation may choose a stronger regression after training: of up to 1,024 eigenvectors, with
+    content, and with a ridge and a weight of its own. It is taken where it surely is better."""
 
     candidates: int = Field(512, ge=1)
     """Items that the softmax of a step compares each observed one with, the same for the whole batch, at
@@ -248,6 +258,7 @@ class Reelmix(Model):
                 credit[place] = min(1.0, 3 - 3 / max(1.0, lift(train, similar)))
             self.alike.append(SparseMatrix(by_degree(similar) * credit[place]))
         self._keep("degrees", degrees, saved=True)
+        self.credit: Tensor
         self._keep("credit", credit, saved=True)
         self.personal = len(self.alike) > 0 and config.emphasis_from != "none"
         if self.personal:
@@ -270,7 +281,8 @@ class Reelmix(Model):
         )
         self.regression = None
         if config.regression:
-            spectrum = eigenvectors(train, config.eigenvectors or config.embedding_size)
+            contents = self._compared(split, config.regression_content)
+            spectrum = eigenvectors(train, config.eigenvectors or config.embedding_size, contents)
             self.regression = self._regressed(spectrum, config.ridge, config.regression)
         scale = config.embedding_size**-0.5
         self.item = nn.Parameter(
@@ -345,11 +357,13 @@ class Reelmix(Model):
 
     def settle(self, split: Split, judge: Callable[[], Judged]) -> Settled | None:
         """Takes a stronger regression if validation is sure of it; see :meth:`Model.settle`."""
+        split = filled(split, self.config.missing)
         dataset, own = split.dataset, self.regression
         room = room_for_eigenvectors(dataset.n_users, dataset.n_items, len(self.modalities))
         if own is None or not self.config.choose_regression or room <= own.passes.shape[1]:
             return None
-        spectrum, now = eigenvectors(split.matrix("train"), room), judge()
+        spectrum = eigenvectors(split.matrix("train"), room, self._compared(split, LIKENESS))
+        now = judge()
 
         def tried(ridge: float, weight: float) -> Judged:
             self.regression = self._regressed(spectrum, ridge, weight)
@@ -363,8 +377,21 @@ class Reelmix(Model):
             return None
         self.regression = self._regressed(spectrum, choice.ridge, choice.weight)
         chosen = {"eigenvectors": room, "ridge": choice.ridge, "regression": choice.weight}
+        chosen["regression_content"] = LIKENESS
         self.config = type(self.config).read({**self.config.model_dump(), **chosen}, where=self.name)
         return Settled(chosen, choice.gain, choice.sureness)
+
+    def _compared(self, split: Split, likeness: float) -> list[Content]:
+        """What the regression knows of content, each modality as far as it counts."""
+        if not likeness:
+            return []
+        counts, contents = self.credit.numpy(force=True).astype(np.float64), list[Content]()
+        for name, count in zip(self.modalities, counts, strict=True):
+            features = split.dataset.features[name]
+            linked = features.only(split.edges(name)[features.items])
+            found = compared(linked, split.dataset.n_items, self.config.components)
+            contents.append(found * np.sqrt(likeness * count))
+        return contents
 
     def _regressed(self, spectrum: Spectrum, ridge: float, weight: float) -> ItemRegression:
         made = ItemRegression(

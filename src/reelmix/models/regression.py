@@ -9,10 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import aslinearoperator, eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 
+from reelmix.data import DenseFeatures
+from reelmix.data.features import Features
 from reelmix.graph.cache import cached
+from reelmix.graph.components import principal_components
+from reelmix.graph.lookalikes import directions
 from reelmix.models.base import Judged
 
 FEW = 128
@@ -21,14 +25,11 @@ FEW = 128
 ROUNDS, BEYOND = 4, 64
 """Of subspace iteration, and how many eigenvectors more than are asked for it follows."""
 
-ROWS = 65_536
-"""Users whose products are held at a time."""
+HELD = 2**26
+"""Numbers of users that are held at a time."""
 
-RIDGES = (200.0, 60.0, 20.0, 6.0)
-"""Each a third of the one before."""
-
-WEIGHTS = (8.0, 16.0, 32.0, 64.0)
-"""As far as a climb goes up; down it goes to half of the first."""
+RIDGES, WEIGHTS = (6.0, 20.0, 60.0, 200.0), (4.0, 8.0, 16.0, 32.0, 64.0)
+"""What a stronger regression is chosen among."""
 
 SURELY = 3.0
 """Standard errors."""
@@ -37,19 +38,30 @@ MOST, NUMBERS = 1024, 2**28
 """Eigenvectors, and numbers that the vectors of users, items and modalities may have by them: a GiB."""
 
 
+Content = Float[np.ndarray, "item feature"] | csr_array
+"""Directions of the content of items, zeros where they lack it, each row as long as it counts."""
+
+
 class Spectrum(NamedTuple):
-    """Eigenvalues of R^T R, largest first, and their vectors."""
+    r"""What a regression is made of.
+
+    Attributes:
+        values: eigenvalues of :math:`R^\top R + \sum_m D_m D_m^\top`, largest first.
+        vectors: their vectors.
+        heard: of each vector v, :math:`|R v|^2`, how much histories have of it; without content, ``values``.
+    """
 
     values: Float[np.ndarray, " dim"]
     vectors: Float[np.ndarray, "item dim"]
+    heard: Float[np.ndarray, " dim"]
 
 
 class ItemRegression(nn.Module):
     r"""EASE in its strongest directions, as vectors: a score of its own beside that of a model.
 
     EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019) predicts each item from all
-    others by ridge regression. With V the eigenvectors of :math:`R^\top R` and g its eigenvalues, largest
-    first, that is
+    others by ridge regression. With V the eigenvectors and g the eigenvalues, largest first, of
+    :math:`R^\top R`, that is
 
     .. math::
         P = V \, \mathrm{diag}\Big(\frac{g}{g + \lambda}\Big) V^\top, \qquad
@@ -60,6 +72,10 @@ class ItemRegression(nn.Module):
     of what u watched, which a new user has as well, and of i. It is little where items have few watchers,
     whom the ridge outweighs. Nothing is trained. No item predicts itself, but for those that u watched, whose
     scores no list needs.
+
+    With content, they are those of :math:`R^\top R + \sum_m D_m D_m^\top`, D its directions: as if some had
+    watched both of two items that are alike (Jeunen et al., "Closed-Form Models for Collaborative Filtering
+    with Side-Information", RecSys 2020).
 
     Args:
         spectrum: eigenvalues and eigenvectors that are kept (:func:`eigenvectors`).
@@ -78,12 +94,12 @@ class ItemRegression(nn.Module):
         self, spectrum: Spectrum, n_users: int, *, ridge: float, weight: float, temperature: float
     ) -> None:
         super().__init__()
-        values, vectors = spectrum
+        values, vectors, heard = spectrum
         kept = values / (values + ridge)
         passes = vectors * np.sqrt(kept)
         items = passes / (1 - (passes**2).sum(axis=1, keepdims=True))
-        # the roots of the mean squared lengths; of users, who are sums of passes, g tells them
-        of_users, of_items = np.sqrt((values * kept).sum() / n_users), np.sqrt((items**2).sum() / len(items))
+        # the roots of the mean squared lengths of both
+        of_users, of_items = np.sqrt((heard * kept).sum() / n_users), np.sqrt((items**2).sum() / len(items))
         balance = np.sqrt(temperature * weight * of_users / of_items) if of_items > 0 else 1.0
         passes, items = passes * (weight / balance), items * balance
         self.passes: Tensor
@@ -118,86 +134,130 @@ class Choice(NamedTuple):
 def surely_better(tried: Callable[[float, float], Judged], now: Judged) -> Choice | None:
     """The ridge and the weight by which validation's NDCG is largest, if it is surely larger than now.
 
-    From ridge 200 and weight 8 a climb goes on as long as NDCG rises: first to smaller ridges, then to larger
-    weights, or to one of 4 if none is better. What it ends at is taken if over users NDCG rises by three
-    standard errors or more, so that a choice among ten is none of chance, and the validation metric does not
-    fall.
+    From the middle of :data:`RIDGES` and :data:`WEIGHTS` a climb goes on to the next one of either as long as
+    NDCG rises. Where it ends is taken if over users NDCG rises by three standard errors or more, so that a
+    choice among a dozen is none of chance, and the validation metric does not fall.
 
     Args:
         tried: what lists come to with a ridge and a weight.
         now: what they come to without.
     """
-    best = RIDGES[0], WEIGHTS[0]
-    found = tried(*best)
+    found: dict[tuple[int, int], Judged] = {}
 
-    def climb(steps: Sequence[tuple[float, float]]) -> None:
-        nonlocal best, found
-        for step in steps:
-            other = tried(*step)
-            if other.ndcg.mean() <= found.ndcg.mean():
-                return
-            best, found = step, other
+    def asked(place: tuple[int, int]) -> Judged:
+        if place not in found:
+            found[place] = tried(RIDGES[place[0]], WEIGHTS[place[1]])
+        return found[place]
 
-    climb([(ridge, WEIGHTS[0]) for ridge in RIDGES[1:]])
-    ridge = best[0]
-    climb([(ridge, weight) for weight in WEIGHTS[1:]])
-    if best == (ridge, WEIGHTS[0]):
-        climb([(ridge, WEIGHTS[0] / 2)])
-    differences = found.ndcg - now.ndcg
+    best, rising = (len(RIDGES) // 2, len(WEIGHTS) // 2), True
+    while rising:
+        row, column = best
+        beside = (row, column + 1), (row, column - 1), (row - 1, column), (row + 1, column)
+        steps = [(r, c) for r, c in beside if 0 <= r < len(RIDGES) and 0 <= c < len(WEIGHTS)]
+        level = asked(best).ndcg.mean()
+        higher = next((step for step in steps if asked(step).ndcg.mean() > level), None)
+        best, rising = higher or best, higher is not None
+    ridge, weight = RIDGES[best[0]], WEIGHTS[best[1]]
+    differences = found[best].ndcg - now.ndcg
     gain, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
-    if gain <= SURELY * error or found.metric.mean() < now.metric.mean():
+    if gain <= SURELY * error or found[best].metric.mean() < now.metric.mean():
         return None
-    return Choice(*best, float(gain / now.ndcg.mean()), float(gain / error))
+    return Choice(ridge, weight, float(gain / now.ndcg.mean()), float(gain / error))
 
 
-def eigenvectors(interactions: csr_array, dim: int) -> Spectrum:
-    """The largest eigenvalues of R^T R and their vectors, float64; fewer than ``dim`` if there are no more.
+def compared(features: Features, n_items: int, at_most: int) -> Content:
+    """The directions of a modality's content (:func:`reelmix.graph.lookalikes.directions`), a row an item.
 
-    Of many items they take a while, and are kept in reelmix's cache folder under a hash of the interactions.
+    Of features wider than ``at_most``, in so many principal components.
+    """
+    found = directions(features)
+    if isinstance(features, DenseFeatures) and features.size > at_most:
+        found = found @ principal_components(features, at_most).T
+    n_present = len(features.items)
+    place = csr_array(
+        (np.ones(n_present), (features.items, np.arange(n_present))), shape=(n_items, n_present)
+    )
+    return place @ found
+
+
+def eigenvectors(interactions: csr_array, dim: int, contents: Sequence[Content] = ()) -> Spectrum:
+    """The largest eigenvalues and their vectors, float64; fewer than ``dim`` if there are no more.
+
+    Of many items they take a while, and are kept in reelmix's cache folder under a hash of all that they are
+    made from.
+
+    Args:
+        interactions: R, (user, item), ones.
+        dim: how many.
+        contents: D, of each modality.
     """
     matrix = csr_array(interactions, dtype=np.float64)
-    key = ("eigenvectors-2", matrix.shape, matrix.indices, matrix.indptr, dim)
-    found = cached("eigenvectors", key, lambda: _eigenvectors(matrix, dim))
-    return Spectrum(found["values"], found["vectors"])
+    parts = [_parts(part) for part in (matrix, *contents)]
+    key = ("eigenvectors-2", *[array for part in parts for array in part], dim)
+    found = cached("eigenvectors", key, lambda: _eigenvectors(matrix, dim, contents))
+    return Spectrum(found["values"], found["vectors"], found["heard"])
 
 
-def _eigenvectors(matrix: csr_array, dim: int) -> dict[str, np.ndarray]:
+def _parts(matrix: Content) -> tuple[Any, ...]:
+    if isinstance(matrix, np.ndarray):
+        return (matrix,)
+    return matrix.shape, matrix.data, matrix.indices, matrix.indptr
+
+
+def _eigenvectors(matrix: csr_array, dim: int, contents: Sequence[Content]) -> dict[str, np.ndarray]:
     n_items = cast(tuple[int, int], matrix.shape)[1]
+
+    def squared(vectors: Float[np.ndarray, "item ..."]) -> Float[np.ndarray, "item ..."]:
+        product = _watched(matrix, vectors)
+        for content in contents:
+            product += content @ (content.T @ vectors)
+        return product
+
     if dim + BEYOND * (dim > FEW) >= n_items or not matrix.nnz:
-        values, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
+        values, vectors = np.linalg.eigh(squared(np.eye(n_items)))
     elif dim > FEW:
-        values, vectors = _by_subspace(matrix, dim + BEYOND)
+        values, vectors = _by_subspace(squared, n_items, dim + BEYOND)
     else:
-        product: Any = aslinearoperator(csr_array(matrix.T)) @ aslinearoperator(matrix)
+        operator = cast(Any, LinearOperator)((n_items, n_items), matvec=squared, dtype=np.float64)
         start = np.random.default_rng(0).normal(size=n_items)  # any will do, the same every time
-        values, vectors = eigsh(product, k=dim, v0=start)
+        values, vectors = eigsh(operator, k=dim, v0=start)
     order = np.argsort(-values, kind="stable")[:dim]
     values, vectors = values[order], vectors[:, order]
     # exactly nothing where there is but rounding
     values[values <= 1e-10 * values.max(initial=0.0)] = 0.0
-    vectors[matrix.sum(axis=0) == 0] = 0.0
+    known = matrix.sum(axis=0) > 0
+    for content in contents:
+        known |= np.asarray(abs(content).sum(axis=1)).ravel() > 0
+    vectors[~known] = 0.0
     # an eigenvector's sign is arbitrary: make its largest entry positive, so that runs repeat
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
-    return {"values": values, "vectors": vectors * np.where(largest < 0, -1.0, 1.0)}
+    vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    heard = (vectors * _watched(matrix, vectors)).sum(axis=0) if contents else values
+    return {"values": values, "vectors": vectors, "heard": heard}
 
 
-def _by_subspace(matrix: csr_array, dim: int) -> Spectrum:
-    """Nearly the largest eigenvalues of R^T R, and vectors that span nearly the same (Halko et al., 2011).
+def _by_subspace(
+    squared: Callable[[np.ndarray], np.ndarray], n_items: int, dim: int
+) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "item dim"]]:
+    """Nearly the largest eigenvalues, and vectors that span nearly the same (Halko et al., 2011).
 
     Those that differ from what they stand for are the last, of which a ridge leaves least.
     """
-    shape = cast(tuple[int, int], matrix.shape)
-    followed = np.random.default_rng(0).normal(size=(shape[1], dim))  # any will do, the same every time
+    followed = np.random.default_rng(0).normal(size=(n_items, dim))  # any will do, the same every time
     for _ in range(ROUNDS):
-        followed, _ = np.linalg.qr(_squared(matrix, followed))
-    values, within = np.linalg.eigh(followed.T @ _squared(matrix, followed))
-    return Spectrum(values, followed @ within)
+        followed, _ = np.linalg.qr(squared(followed))
+    values, within = np.linalg.eigh(followed.T @ squared(followed))
+    return values, followed @ within
 
 
-def _squared(matrix: csr_array, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:
+def _watched(matrix: csr_array, vectors: Float[np.ndarray, "item ..."]) -> Float[np.ndarray, "item ..."]:
     """R^T R times these vectors."""
+    n_users = cast(tuple[int, int], matrix.shape)[0]
+    rows = max(1, HELD // max(vectors[:1].size, 1))
+    if n_users <= rows:
+        return matrix.T @ (matrix @ vectors)
     product = np.zeros_like(vectors)
-    for start in range(0, cast(tuple[int, int], matrix.shape)[0], ROWS):
-        some = matrix[start : start + ROWS]
+    for start in range(0, n_users, rows):
+        some = matrix[start : start + rows]
         product += some.T @ (some @ vectors)
     return product

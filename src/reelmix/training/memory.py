@@ -300,6 +300,7 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     settled = room * bool(regressed and config.choose_regression and room > regressed)
     # of users the product and all vectors; of items double precision, tables, vectors and parts
     settling = settled * (2 * width * shape.users + (40 + width * (4 + m)) * shape.items)
+    settling += 8 * shape.items * sum(min(x.size, at_most) for x in shape.modalities) * bool(settled)
     return Needs(parameters, history + alike, held, building, step, embedding, settling)
 
 
