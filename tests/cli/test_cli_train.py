@@ -320,7 +320,7 @@ def test_content_that_tells_little_is_named_and_what_validation_chose(reelmix, t
     (said,) = (line for line in done.out.splitlines() if line.startswith("chosen on validation: "))
     assert said == (
         f"chosen on validation: eigenvectors 400, ridge {chosen['settings']['ridge']:g}, regression "
-        f"{chosen['settings']['regression']:g}; {chosen['gain']:.1%} more NDCG by it "
+        f"{chosen['settings']['regression']:g}, regression_content 3; {chosen['gain']:.1%} more NDCG by it "
         f"({chosen['sureness']:.1f} standard errors)"
     )
     (said,) = (line for line in done.err.splitlines() if line.startswith("note: "))

@@ -1,5 +1,7 @@
 """After training a stronger regression is taken where validation is sure of it, and all goes on with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from reelmix.data import Card, Dataset, DenseFeatures
 from reelmix.data.interactions import TEST, TRAIN, VALIDATION, Interactions
 from reelmix.data.vocabulary import Vocabulary
 from reelmix.models import Reelmix
+from reelmix.models.reelmix import LIKENESS
 from reelmix.recommender import Recommender
 from reelmix.recommender import fit as fitting
 from reelmix.recommender.fit import fit
@@ -63,6 +66,7 @@ def test_a_stronger_regression_is_taken_where_it_is_surely_better(chosen):
     _, plain = trained(split, choose_regression=False)
     told = run.manifest["chosen"]
     assert told["settings"]["eigenvectors"] == 2 * PAIRS  # all there are
+    assert told["settings"]["regression_content"] == LIKENESS
     assert told["sureness"] > 3
     before, now = (each.metrics["validation"]["ndcg@20"] for each in (plain, run))
     assert now == pytest.approx(before * (1 + told["gain"]))
@@ -100,6 +104,27 @@ def test_ties_by_chance_change_nothing():
     assert run.manifest["chosen"] == {}
     np.testing.assert_array_equal(run.vectors.users, plain.vectors.users)
     np.testing.assert_array_equal(run.vectors.items, plain.vectors.items)
+
+
+def regression_of(split, **settings):
+    settings = {"embedding_size": D, "lookalikes": 3, "regression_content": 5.0, **settings}
+    return Reelmix(**settings).build(split).regression.items.numpy()
+
+
+def test_content_counts_in_the_regression_where_an_item_has_edges():
+    split = twins()
+    cut = np.arange(0, 2 * PAIRS, 3)
+    features = {"visual": split.dataset.features["visual"].only(~np.isin(np.arange(2 * PAIRS), cut))}
+    without = replace(split, dataset=replace(split.dataset, features=features))
+    by_edges = regression_of(replace(split, cut={"visual": cut}), credit=False)
+    np.testing.assert_allclose(by_edges, regression_of(without, credit=False), atol=1e-5)
+    assert np.abs(by_edges - regression_of(split, credit=False)).max() > 0.01
+    plain = regression_of(split, regression_content=0.0)
+    assert np.abs(by_edges - plain).max() > 0.01
+    credit = float(Reelmix(embedding_size=D, lookalikes=3).build(split).credit)
+    assert 0 < credit < 0.1  # content by chance, which tells next to nothing
+    as_far = regression_of(split, credit=False, regression_content=5.0 * credit)
+    np.testing.assert_allclose(regression_of(split), as_far, atol=1e-5)
 
 
 @pytest.mark.parametrize("why", ["few users", "little memory", "interrupted", "no regression"])
