@@ -49,6 +49,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "dropout": {"dropout": 0.0},
     "averaged weights": {"averaging": 0.0},
     "the regression": {"regression": 0.0},
+    "the choice of a stronger one": {"choose_regression": False},
 }
 """What is taken away from Reelmix, one at a time; averaging is the training loop's."""
 
