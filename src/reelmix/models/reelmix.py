@@ -38,9 +38,8 @@ WARMTH = 0.1
 """Logarithm of the temperature by which one of ``warmth`` changes it."""
 
 LIKENESS = 3.0
-"""People whom likeness stands for in a regression that is chosen; 1 and 10 validate alike where content tells
-of taste, and any where it does not."""
-
+"""People whom likeness stands for in a regression that is chosen; 1 and 10 are worth a little less where
+content tells of taste, and where it does not none of them is worth anything (docs/reelmix-measured.md)."""
 
 PRESETS = {
     "short_histories": Preset(
@@ -222,7 +221,7 @@ class Reelmix(Model):
 
     r(u, i) is what the watchers of the same also watched, in closed form
     (:class:`reelmix.models.regression.ItemRegression`); it is added to the trained model's scores, and takes
-    no part in the loss.
+    no part in the loss. After training a stronger one may take its place (:meth:`settle`).
 
     Parameters: ``item`` (item, dim) is e; ``content.<modality>`` is W_m; ``bias`` (item). Kept with them are
     ``degrees`` (item, modality), by which a new item's lookalikes are scaled, ``credit`` (modality), c, and

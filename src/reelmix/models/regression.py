@@ -37,7 +37,6 @@ SURELY = 3.0
 MOST, NUMBERS = 1024, 2**28
 """Eigenvectors, and numbers that the vectors of users, items and modalities may have by them: a GiB."""
 
-
 Content = Float[np.ndarray, "item _"] | csr_array
 """Directions of the content of items, zeros where they lack it, each row as long as it counts."""
 
