@@ -147,6 +147,29 @@ def test_nothing_is_chosen(why, monkeypatch):
     assert model.config.eigenvectors is None
 
 
+class Impatient:
+    """A progress that presses Ctrl-C after the second epoch."""
+
+    def start(self, config, epochs_done):
+        pass
+
+    def batch(self, done, total):
+        pass
+
+    def epoch(self, epoch, best_epoch):
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    def end(self, ending, state):
+        pass
+
+
+def test_nothing_is_chosen_after_a_training_that_was_broken_off():
+    model = Reelmix(embedding_size=D, lookalikes=3)
+    run = fit(model, twins(), preset="none", epochs=9, batch_size=64, rng=1, progress=Impatient())
+    assert (run.manifest["ending"], run.manifest["chosen"]) == ("interrupted", {})
+
+
 def interrupted(tried, now):
     tried(20.0, 8.0)
     raise KeyboardInterrupt
