@@ -12,6 +12,7 @@ from reelmix.models import regression
 from reelmix.models.base import Judged
 from reelmix.models.ease import EASE
 from reelmix.models.regression import (
+    Compared,
     ItemRegression,
     compared,
     eigenvectors,
@@ -110,7 +111,7 @@ def contents(n_items=25, seed=3):
     dense = rng.normal(size=(n_items, 6))
     sparse = rng.normal(size=(n_items, 9)) * (rng.random((n_items, 9)) < 0.4)
     dense[4] = sparse[3:5] = 0.0
-    return [dense, csr_array(sparse)]
+    return [Compared(rows, np.zeros(rows.shape[1]), None, 1.0) for rows in (dense, csr_array(sparse))]
 
 
 @pytest.mark.parametrize(("few", "dim"), [(128, 25), (128, 8), (4, 8)], ids=["all", "lanczos", "subspace"])
@@ -121,7 +122,7 @@ def test_with_content_they_are_those_of_what_is_watched_and_alike_together(monke
     matrix = interactions()
     matrix = csr_array(matrix.toarray() * (np.arange(25) != 4))
     watched = (matrix.T @ matrix).toarray()
-    dense, sparse = contents()
+    dense, sparse = (content.directions for content in contents())
     values, vectors = np.linalg.eigh(watched + dense @ dense.T + (sparse @ sparse.T).toarray())
     found = eigenvectors(matrix, dim, contents())
     np.testing.assert_allclose(found.values, values[::-1][:dim], atol=1e-6)
@@ -141,11 +142,26 @@ def test_with_content_parts_of_users_and_items_are_in_the_same_proportion_too():
     assert lengths[0] * 0.2 == pytest.approx(lengths[1])
 
 
+def test_what_content_says_of_an_item_is_what_one_has_that_nobody_watched():
+    matrix, (dense, sparse) = interactions(), contents()
+    rng = np.random.default_rng(5)
+    given = [dense._replace(directions=dense.directions * 0.5, length=0.5), sparse]
+    given[0].directions[3] = rng.normal(size=6)
+    spectrum = eigenvectors(matrix, 25, given)
+    made = ItemRegression(spectrum, 40, given, ridge=5.0, weight=2.0, temperature=0.2)
+    told = given[0].directions[3] / 0.5 @ made.of_content0.numpy()  # item 3 lacks the other
+    kept = spectrum.values / (spectrum.values + 5.0)
+    itself = (spectrum.vectors[3] ** 2 * kept).sum()
+    np.testing.assert_allclose(told, made.items.numpy()[3] * (1 - itself), atol=1e-8)
+    assert np.abs(told).max() > 0.01
+    assert not hasattr(ItemRegression(spectrum, 40, ridge=5.0, weight=2.0, temperature=0.2), "of_content0")
+
+
 @pytest.mark.parametrize("wide", [False, True])
 def test_content_is_compared_by_its_directions_a_row_an_item(wide):
     rows = np.array([1, 2, 5, 6], np.int32)
     features = DenseFeatures(rows, np.random.default_rng(0).normal(size=(4, 9)).astype(np.float32))
-    found = compared(features, 8, 2 if wide else 9)
+    found = compared(features, 8, 2 if wide else 9).directions
     assert found.shape == (8, 2 if wide else 9)
     assert not found[[0, 3, 4, 7]].any()
     exact = directions(features)
@@ -160,23 +176,24 @@ def test_content_is_compared_by_its_directions_a_row_an_item(wide):
 def test_lists_of_tokens_are_compared_as_they_are():
     starts, tokens = np.array([0, 2, 3]), np.array([0, 1, 1], np.int32)
     features = BagFeatures(np.array([2, 0], np.int32)[::-1].copy(), starts, tokens, 2)
-    found = compared(features, 3, 1)
+    found = compared(features, 3, 1).directions
     np.testing.assert_allclose(found.toarray()[[0, 2]], directions(features).toarray())
     assert not found.toarray()[1].any()
 
 
 @pytest.mark.parametrize(
-    ("users", "items", "modalities", "expected"),
+    ("users", "items", "sizes", "expected"),
     [
-        (10_000, 5_000, 2, 1024),
-        (10_000, 300, 2, 300),
-        (10**6, 2 * 10**5, 3, 2**28 // (10**6 + 10**6)),
-        (10**9, 10**6, 0, 0),
-        (0, 0, 0, 0),
+        (10_000, 5_000, [64, 9], 1024),
+        (10_000, 300, [64, 9], 300),
+        (10**6, 2 * 10**5, [10, 20, 30], 2**28 // (10**6 + 10**6 + 60)),
+        (10**4, 10**4, [5 * 10**6], 2**28 // (5 * 10**6 + 4 * 10**4)),
+        (10**9, 10**6, [], 0),
+        (0, 0, [], 0),
     ],
 )
-def test_there_are_fewer_eigenvectors_of_few_items_and_of_large_data(users, items, modalities, expected):
-    assert room_for_eigenvectors(users, items, modalities) == expected
+def test_there_are_fewer_eigenvectors_of_few_items_and_of_large_data(users, items, sizes, expected):
+    assert room_for_eigenvectors(users, items, sizes) == expected
 
 
 class Hill:

@@ -18,6 +18,7 @@ from reelmix.recommender.fit import fit
 from reelmix.recommender.new_items import NewItems, with_items
 
 SMALL = {"embedding_size": 8, "missing": "mask"}
+ALONE = {**SMALL, "lookalikes": 0, "choose_regression": False}
 MODELS = {
     "dualgnn": lambda: DualGNN(**SMALL, neighbours=5),
     "dualgnn linear": lambda: DualGNN(**SMALL, neighbours=5, content="linear", layers=1),
@@ -25,10 +26,10 @@ MODELS = {
     "mmgcn": lambda: MMGCN(**SMALL),
     "mmgcn concatenation": lambda: MMGCN(**SMALL, combination="concatenation", content="mlp"),
     "vbpr": lambda: VBPR(**SMALL),
-    "reelmix": lambda: Reelmix(**SMALL, lookalikes=0),
-    "reelmix mlp": lambda: Reelmix(**SMALL, lookalikes=0, content="mlp"),
-    "reelmix components": lambda: Reelmix(**SMALL, lookalikes=0, components=5),
-    "reelmix mlp of components": lambda: Reelmix(**SMALL, lookalikes=0, content="mlp", components=5),
+    "reelmix": lambda: Reelmix(**ALONE),
+    "reelmix mlp": lambda: Reelmix(**ALONE, content="mlp"),
+    "reelmix components": lambda: Reelmix(**ALONE, components=5),
+    "reelmix mlp of components": lambda: Reelmix(**ALONE, content="mlp", components=5),
     "dualgnn softmax": lambda: DualGNN(**SMALL, neighbours=5, loss="softmax"),
 }
 
@@ -119,6 +120,8 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
     layer0, heard = run.vectors.passes[:, 0], np.zeros((holed.n_items, len(holed.modalities), 60))
     theirs = run.vectors.items[:, 61:]
     regressed, counted = np.zeros((holed.n_items, theirs.shape[1])), np.zeros(holed.n_items)
+    assert run.manifest["chosen"]  # a regression that knows content
+    said = np.zeros_like(regressed)
     for place, name in enumerate(holed.modalities):
         features = holed.features[name]
         # what was not observed is centred and weighed as what was
@@ -126,6 +129,7 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
         towards = dict(zip(features.items.tolist(), csr_array(found).toarray(), strict=True))
         degrees = similar_items(known.features[name], known.n_items, neighbours).sum(axis=1)
         for new in set(np.flatnonzero(~old)) & set(towards):
+            said[new] += towards[new] @ run.weights[f"regression.of_content{place}"]
             cosines = {item: towards[item] @ towards[new] for item in towards if old[item]}
             own_row = len(run.items) + np.flatnonzero(~old).tolist().index(new)
             rows = {item: row for row, item in enumerate(np.flatnonzero(old).tolist())}
@@ -150,7 +154,8 @@ def test_a_new_item_hears_from_the_items_that_it_looks_like(holed, old, content)
     np.testing.assert_allclose(parts[:, :60], vectors, atol=1e-5)
     assert theirs.any()
     mean = regressed[~old] / counted[~old, None]
-    np.testing.assert_allclose(more.vectors.items[~old, 61:], mean, atol=1e-5)
+    assert np.abs(said[~old]).max() > 0.01
+    np.testing.assert_allclose(more.vectors.items[~old, 61:], mean + said[~old], atol=1e-5)
 
 
 @pytest.mark.parametrize("components", [256, 10])

@@ -8,11 +8,13 @@ import torch
 from scipy.sparse import csr_array
 from small_worlds import world
 
+from reelmix.data import BagFeatures
 from reelmix.data.interactions import TRAIN
 from reelmix.models import Reelmix, emphasis
 from reelmix.models.reelmix import WARMTH
 from reelmix.recommender import Recommender, explain, tastes
 from reelmix.recommender.fit import fit
+from reelmix.recommender.item_content import said_in_regression
 from reelmix.recommender.new_users import fold_in
 
 D = 6
@@ -152,3 +154,36 @@ def test_a_new_item_has_the_mean_bias_of_what_somebody_watched_and_without_looka
     usual = run.vectors.items[run.trained_items, D:].mean(axis=0)
     assert new[0] == pytest.approx(usual[0], rel=1e-5)
     assert np.allclose(new[1:], usual[1:], rtol=1e-4) == (lookalikes == 0)
+
+
+@pytest.mark.parametrize("components", [3, 128])
+def test_a_new_item_has_what_its_content_says_in_a_regression_that_knows_content(components):
+    """Item 7, which nobody watched, has the same direction: its content is all that is known of it."""
+    _, run = trained(
+        regression=1.5,
+        regression_content=2.0,
+        eigenvectors=11,
+        lookalikes=0,
+        components=components,
+        credit=False,
+    )
+    features = {name: of.values[list(of.items).index(7)] for name, of in world().dataset.features.items()}
+    new = Recommender(run).add_items({name: {999: row} for name, row in features.items()}).vectors.items[-1]
+    usual = run.vectors.items[run.trained_items, D + 1 :].mean(axis=0)
+    told, same = new[D + 1 :] - usual, run.vectors.items[7, D + 1 :]
+    assert told @ same / np.linalg.norm(told) / np.linalg.norm(same) == pytest.approx(1, abs=1e-4)
+    one = dict([*features.items()][:1])
+    less = Recommender(run).add_items({name: {999: row} for name, row in one.items()}).vectors.items[-1]
+    assert not np.allclose(less[D + 1 :], new[D + 1 :], atol=1e-4)
+
+
+def test_of_new_lists_of_tokens_those_count_that_few_have():
+    table, weighs = (
+        np.array([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]], np.float32),
+        np.array([3.0, 4.0, 0.0], np.float32),
+    )
+    lists = BagFeatures(
+        np.arange(3, dtype=np.int32), np.array([0, 3, 4, 5]), np.array([0, 1, 2, 1, 2], np.int32), 3
+    )
+    found = said_in_regression({"regression.of_content0": table, "regression.reference0": weighs}, 0, lists)
+    np.testing.assert_allclose(found, [[0.6, 0.8], [0, 1], [0, 0]], rtol=1e-6)

@@ -22,7 +22,7 @@ from reelmix.models.emphasis import HistoryEmphasis
 from reelmix.models.losses import sampled_softmax
 from reelmix.models.objective import own_item
 from reelmix.models.regression import (
-    Content,
+    Compared,
     ItemRegression,
     Spectrum,
     compared,
@@ -282,7 +282,7 @@ class Reelmix(Model):
         if config.regression:
             contents = self._compared(split, config.regression_content)
             spectrum = eigenvectors(train, config.eigenvectors or config.embedding_size, contents)
-            self.regression = self._regressed(spectrum, config.ridge, config.regression)
+            self.regression = self._regressed(spectrum, contents, config.ridge, config.regression)
         scale = config.embedding_size**-0.5
         self.item = nn.Parameter(
             torch.randn(dataset.n_items, config.embedding_size, generator=generator) * scale
@@ -358,14 +358,15 @@ class Reelmix(Model):
         """Takes a stronger regression if validation is sure of it; see :meth:`Model.settle`."""
         split = filled(split, self.config.missing)
         dataset, own = split.dataset, self.regression
-        room = room_for_eigenvectors(dataset.n_users, dataset.n_items, len(self.modalities))
+        sizes = [features.size for features in dataset.features.values()]
+        room = room_for_eigenvectors(dataset.n_users, dataset.n_items, sizes)
         if own is None or not self.config.choose_regression or room <= own.passes.shape[1]:
             return None
-        spectrum = eigenvectors(split.matrix("train"), room, self._compared(split, LIKENESS))
-        now = judge()
+        contents = self._compared(split, LIKENESS)
+        spectrum, now = eigenvectors(split.matrix("train"), room, contents), judge()
 
         def tried(ridge: float, weight: float) -> Judged:
-            self.regression = self._regressed(spectrum, ridge, weight)
+            self.regression = self._regressed(spectrum, contents, ridge, weight)
             return judge()
 
         try:
@@ -374,28 +375,31 @@ class Reelmix(Model):
             self.regression = own
         if choice is None:
             return None
-        self.regression = self._regressed(spectrum, choice.ridge, choice.weight)
+        self.regression = self._regressed(spectrum, contents, choice.ridge, choice.weight)
         chosen = {"eigenvectors": room, "ridge": choice.ridge, "regression": choice.weight}
         chosen["regression_content"] = LIKENESS
         self.config = type(self.config).read({**self.config.model_dump(), **chosen}, where=self.name)
         return Settled(chosen, choice.gain, choice.sureness)
 
-    def _compared(self, split: Split, likeness: float) -> list[Content]:
+    def _compared(self, split: Split, likeness: float) -> list[Compared]:
         """What the regression knows of content, each modality as far as it counts."""
         if not likeness:
             return []
-        counts, contents = self.credit.numpy(force=True).astype(np.float64), list[Content]()
+        counts, contents = self.credit.numpy(force=True).astype(np.float64), list[Compared]()
         for name, count in zip(self.modalities, counts, strict=True):
             features = split.dataset.features[name]
             linked = features.only(split.edges(name)[features.items])
-            found = compared(linked, split.dataset.n_items, self.config.components)
-            contents.append(found * np.sqrt(likeness * count))
+            length = float(np.sqrt(likeness * count))
+            contents.append(compared(linked, split.dataset.n_items, self.config.components, length))
         return contents
 
-    def _regressed(self, spectrum: Spectrum, ridge: float, weight: float) -> ItemRegression:
+    def _regressed(
+        self, spectrum: Spectrum, contents: list[Compared], ridge: float, weight: float
+    ) -> ItemRegression:
         made = ItemRegression(
             spectrum,
             self.history.n_rows,
+            contents,
             ridge=ridge,
             weight=weight,
             temperature=self.config.temperature,

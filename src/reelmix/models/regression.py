@@ -16,7 +16,7 @@ from reelmix.data import DenseFeatures
 from reelmix.data.features import Features
 from reelmix.graph.cache import cached
 from reelmix.graph.components import principal_components
-from reelmix.graph.lookalikes import directions
+from reelmix.graph.lookalikes import centre, directions, token_weights
 from reelmix.models.base import Judged
 
 FEW = 128
@@ -38,7 +38,24 @@ MOST, NUMBERS = 1024, 2**28
 """Eigenvectors, and numbers that the vectors of users, items and modalities may have by them: a GiB."""
 
 Content = Float[np.ndarray, "item _"] | csr_array
-"""Directions of the content of items, zeros where they lack it, each row as long as it counts."""
+"""A row an item."""
+
+
+class Compared(NamedTuple):
+    """What a regression knows of a modality's content.
+
+    Attributes:
+        directions: of each item (:func:`reelmix.graph.lookalikes.directions`), as long as they count; zeros
+            where it lacks the modality. Of wide features in principal components.
+        reference: what dense features are taken less, or what each token weighs.
+        axes: the principal components, if there are any.
+        length: of directions.
+    """
+
+    directions: Content
+    reference: Float[np.ndarray, " feature"]
+    axes: Float[np.ndarray, "component feature"] | None
+    length: float
 
 
 class Spectrum(NamedTuple):
@@ -79,6 +96,7 @@ class ItemRegression(nn.Module):
     Args:
         spectrum: eigenvalues and eigenvectors that are kept (:func:`eigenvectors`).
         n_users: of training.
+        contents: of each modality, if the spectrum knows content.
         ridge: lambda.
         weight: rho.
         temperature: of the cosines that it stands beside: the vectors are scaled so that these parts of users
@@ -87,10 +105,19 @@ class ItemRegression(nn.Module):
     Attributes:
         passes: (item, dim), what a watched item adds to its watcher; kept with the weights.
         items: (item, dim), the items' own.
+        of_content0, of_content1, ...: (feature, dim), what the directions of a modality's content add to an
+            item that nobody watched; kept with the weights, as is ``reference0``, ..., of :class:`Compared`.
     """
 
     def __init__(
-        self, spectrum: Spectrum, n_users: int, *, ridge: float, weight: float, temperature: float
+        self,
+        spectrum: Spectrum,
+        n_users: int,
+        contents: Sequence[Compared] = (),
+        *,
+        ridge: float,
+        weight: float,
+        temperature: float,
     ) -> None:
         super().__init__()
         values, vectors, heard = spectrum
@@ -106,11 +133,26 @@ class ItemRegression(nn.Module):
         for name, table in (("passes", passes), ("items", items)):
             made = torch.from_numpy(table).to(torch.get_default_dtype())
             self.register_buffer(name, made, persistent=name == "passes")
+        # of an item that nobody watched: V^T D d / g is its row of V, if d are its directions
+        weights = np.sqrt(values * (values + ridge))
+        weights = np.divide(balance, weights, out=np.zeros_like(weights), where=weights > 0)
+        for place, content in enumerate(contents):
+            told = content.length * (content.directions.T @ vectors) * weights
+            told = told if content.axes is None else content.axes.T @ told
+            for name, table in (("of_content", told), ("reference", content.reference)):
+                made = torch.from_numpy(np.asarray(table)).to(torch.get_default_dtype())
+                self.register_buffer(f"{name}{place}", made)
 
 
-def room_for_eigenvectors(n_users: int, n_items: int, n_modalities: int) -> int:
-    """How many eigenvectors a stronger regression may keep: 1,024, and fewer of many users and items."""
-    tables = n_users + (2 + n_modalities) * n_items  # items and what they pass on, and each modality's part
+def room_for_eigenvectors(n_users: int, n_items: int, sizes: Sequence[int]) -> int:
+    """How many eigenvectors a stronger regression may keep: 1,024, and fewer of large data.
+
+    Args:
+        n_users, n_items: how many there are.
+        sizes: features of each modality.
+    """
+    # items and what they pass on, and each modality's part and what it says of new ones
+    tables = n_users + (2 + len(sizes)) * n_items + sum(sizes)
     return min(MOST, n_items, NUMBERS // max(tables, 1))
 
 
@@ -164,22 +206,20 @@ def surely_better(tried: Callable[[float, float], Judged], now: Judged) -> Choic
     return Choice(ridge, weight, float(gain / now.ndcg.mean()), float(gain / error))
 
 
-def compared(features: Features, n_items: int, at_most: int) -> Content:
-    """The directions of a modality's content (:func:`reelmix.graph.lookalikes.directions`), a row an item.
-
-    Of features wider than ``at_most``, in so many principal components.
-    """
-    found = directions(features)
+def compared(features: Features, n_items: int, at_most: int, length: float = 1.0) -> Compared:
+    """The directions of a modality's content, of features wider than ``at_most`` in so many components."""
+    found, axes = directions(features), None
     if isinstance(features, DenseFeatures) and features.size > at_most:
-        found = found @ principal_components(features, at_most).T
+        axes = principal_components(features, at_most)
+        found = found @ axes.T
     n_present = len(features.items)
-    place = csr_array(
-        (np.ones(n_present), (features.items, np.arange(n_present))), shape=(n_items, n_present)
-    )
-    return place @ found
+    entries = np.full(n_present, length), (features.items, np.arange(n_present))
+    place = csr_array(entries, shape=(n_items, n_present))
+    reference = centre(features) if isinstance(features, DenseFeatures) else token_weights(features)
+    return Compared(place @ found, reference, axes, length)
 
 
-def eigenvectors(interactions: csr_array, dim: int, contents: Sequence[Content] = ()) -> Spectrum:
+def eigenvectors(interactions: csr_array, dim: int, contents: Sequence[Compared] = ()) -> Spectrum:
     """The largest eigenvalues and their vectors, float64; fewer than ``dim`` if there are no more.
 
     Of many items they take a while, and are kept in reelmix's cache folder under a hash of all that they are
@@ -188,12 +228,12 @@ def eigenvectors(interactions: csr_array, dim: int, contents: Sequence[Content] 
     Args:
         interactions: R, (user, item), ones.
         dim: how many.
-        contents: D, of each modality.
+        contents: of each modality, whose directions are D.
     """
-    matrix = csr_array(interactions, dtype=np.float64)
-    parts = [_parts(part) for part in (matrix, *contents)]
+    matrix, known = csr_array(interactions, dtype=np.float64), [content.directions for content in contents]
+    parts = [_parts(part) for part in (matrix, *known)]
     key = ("eigenvectors-2", *[array for part in parts for array in part], dim)
-    found = cached("eigenvectors", key, lambda: _eigenvectors(matrix, dim, contents))
+    found = cached("eigenvectors", key, lambda: _eigenvectors(matrix, dim, known))
     return Spectrum(found["values"], found["vectors"], found["heard"])
 
 

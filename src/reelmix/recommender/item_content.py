@@ -44,10 +44,10 @@ class ItemVectors:
 
 def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given) -> ItemVectors:
     """The equations of training, the mean bias of all items that somebody watched, and the mean regression of
-    those that it looks like, or of all if of none.
+    those that it looks like, or of all if of none, with what its content says in one that knows content.
 
-    An item of training that nobody watched has the bias of the least watched, and no regression. A new one
-    had no chance yet.
+    An item of training that nobody watched has the bias of the least watched, and what its content says alone.
+    A new one had no chance yet.
     """
     known = run.vectors
     assert known.passes is not None
@@ -79,6 +79,9 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
             regressed += mean_of @ theirs[:, 1:]
             counted += shares.sum(axis=1, keepdims=True)
         np.divide(regressed, counted, out=beside[:, 1:], where=counted > 0)
+    for place, name in enumerate(contents):
+        if name in features and f"regression.of_content{place}" in run.weights:
+            beside[features[name].items, 1:] += said_in_regression(run.weights, place, features[name])
     summed = passes.sum(axis=1)
     lengths = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
     parts = dict(contents)
@@ -97,6 +100,20 @@ def _directions(run: Run, place: int, features: Features) -> Float32[np.ndarray,
     else:
         projected = _unit(features.values - centre) @ axes
     return _unit(projected, least=1e-12)
+
+
+def said_in_regression(
+    weights: Mapping[str, np.ndarray], place: int, features: Features
+) -> Float32[np.ndarray, "present dim"]:
+    """What new content says in a regression that knows it
+    (:class:`reelmix.models.regression.ItemRegression`)."""
+    told, reference = (weights[f"regression.{name}{place}"] for name in ("of_content", "reference"))
+    if isinstance(features, BagFeatures):
+        lists = occurrences(features)
+        lengths = np.sqrt(np.asarray(lists @ np.square(reference)))[:, None]
+        summed = np.asarray(lists @ (reference[:, None] * told))
+        return np.divide(summed, lengths, out=np.zeros_like(summed), where=lengths > 0).astype(np.float32)
+    return _unit(features.values - reference) @ told
 
 
 def _unit(vectors: np.ndarray, least: float = 0.0) -> Float32[np.ndarray, "new _"]:

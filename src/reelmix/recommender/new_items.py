@@ -81,7 +81,8 @@ def with_items(run: Run, new: NewItems) -> Run:
     """The run with more items, whose vectors are what the model's equations give an item without watchers.
 
     Reelmix: layer 0, ``sum_m W_m f``, and that of the items of training that it looks like; their mean
-    regression; and the mean bias of the items that somebody watched.
+    regression, and what its own content says in one that knows content; and the mean bias of the items that
+    somebody watched.
     DualGNN: ``i_m = content_m(f)`` (layer 0, no trained id). MMGCN: its maps with nothing heard from
     neighbours and no id. VBPR: ``E f`` and ``c . f`` without latent vector or bias. A modality that an item
     lacks takes no part, or is filled with zeros or the mean if the model was trained so; graphs of who

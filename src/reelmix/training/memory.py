@@ -296,11 +296,12 @@ def _reelmix(config: ReelmixConfig, shape: Shape, batch: int) -> Needs:
     embedding = 2 * heard * shape.users + 3 * passes + 3 * width * d * shape.users
     embedding += width * regressed * (3 * shape.users + 2 * shape.items)
     held = content + evidence + 2 * width * regressed * shape.items
-    room = room_for_eigenvectors(shape.users, shape.items, m)
+    room = room_for_eigenvectors(shape.users, shape.items, [x.size for x in shape.modalities])
     settled = room * bool(regressed and config.choose_regression and room > regressed)
     # of users the product and all vectors; of items double precision, tables, vectors and parts
     settling = settled * (2 * width * shape.users + (40 + width * (4 + m)) * shape.items)
     settling += 8 * shape.items * sum(min(x.size, at_most) for x in shape.modalities) * bool(settled)
+    settling += 12 * settled * sum(x.size for x in shape.modalities)
     return Needs(parameters, history + alike, held, building, step, embedding, settling)
 
 
