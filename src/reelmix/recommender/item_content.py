@@ -46,8 +46,8 @@ def _reelmix(run: Run, contents: Parts, takes_part: np.ndarray, features: Given)
     """The equations of training, the mean bias of all items that somebody watched, and the mean regression of
     those that it looks like, or of all if of none, with what its content says in one that knows content.
 
-    An item of training that nobody watched has the bias of the least watched, and what its content says alone.
-    A new one had no chance yet.
+    An item of training that nobody watched has the bias of the least watched, and of a regression what its
+    content says alone. A new one had no chance yet.
     """
     known = run.vectors
     assert known.passes is not None
