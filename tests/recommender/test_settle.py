@@ -170,6 +170,17 @@ def test_nothing_is_chosen_after_a_training_that_was_broken_off():
     assert (run.manifest["ending"], run.manifest["chosen"]) == ("interrupted", {})
 
 
+@pytest.mark.parametrize(
+    ("main", "there", "fits"), [(10**9, 10**9, True), (10**9, 1000, False), (1000, 10**9, False)]
+)
+def test_what_is_chosen_must_fit_in_main_memory_and_on_the_device(main, there, fits, monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda: main)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (there, 10**10))
+    training = TrainingConfig(epochs=1, batch_size=64)
+    place = room.Place("cuda:0", 1)
+    assert room.can_settle(Reelmix(embedding_size=D), twins(), training, place) == fits
+
+
 def interrupted(tried, now):
     tried(20.0, 8.0)
     raise KeyboardInterrupt

@@ -154,7 +154,7 @@ def fit_member(
         model = type(model)(model.config).build(split, rng=rng)
         model.load_state_dict(state.best_weights)
         model.eval()
-    settled = _settled(model, split, training, evaluation) if ending != "interrupted" else None
+    settled = _settled(model, split, training, evaluation, device) if ending != "interrupted" else None
     if settled:
         state = replace(state, best_weights=dict(model.state_dict()))
     manifest = _manifest(experiment, split, state, ending, started, command, device)
@@ -246,7 +246,7 @@ def _of_validation(
 
 
 def _settled(
-    model: Model, split: Split, training: TrainingConfig, evaluation: EvaluationConfig
+    model: Model, split: Split, training: TrainingConfig, evaluation: EvaluationConfig, device: str
 ) -> Settled | None:
     """What the model chooses by validation, of as many users as tell; see :meth:`Model.settle`.
 
@@ -254,7 +254,7 @@ def _settled(
     """
     relevant, exclude = split.matrix("validation"), split.matrix("train")
     asked = np.flatnonzero(np.diff(relevant.indptr))
-    place = Place(block=evaluation.block_bytes)
+    place = Place(device, evaluation.block_bytes)
     if len(asked) < FEWEST or not can_settle(model, split, training, place):
         return None
     if len(asked) > MOST:

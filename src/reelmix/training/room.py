@@ -60,11 +60,13 @@ def footprint(model: Model, shape: Shape, training: TrainingConfig, place: Place
 
 
 def can_settle(model: Model, split: Split, training: TrainingConfig, place: Place = HERE) -> bool:
-    """Whether there is memory to choose what is not trained, once the rest of the model is there."""
-    shape, free = Shape.of(split), free_memory()
-    stage = settling(model, shape, training, place.block)
+    """Whether there is memory to choose what is not trained, once the rest of the model is there.
+
+    What is chosen is made in main memory, wherever the model is, and then held beside it.
+    """
+    stage = settling(model, Shape.of(split), training, place.block)
     needed = stage.without(*(part for part in stage.parts if part not in SETTLING)).total
-    return free is None or needed <= free
+    return all(free is None or needed <= free for free in (free_memory(), _free_on(place.device)))
 
 
 def require_memory(model: Model, split: Split, training: TrainingConfig, place: Place = HERE) -> None:
@@ -73,9 +75,7 @@ def require_memory(model: Model, split: Split, training: TrainingConfig, place: 
     Raises:
         ConfigError: more memory is needed than there is.
     """
-    device = place.device
-    cuda = device.startswith("cuda")
-    free = torch.cuda.mem_get_info(device)[0] if cuda else free_memory()
+    device, free = place.device, _free_on(place.device)
     shape = Shape.of(split)
     needed = footprint(model, shape, training, place)
     if free is None or needed.total <= free:
@@ -125,6 +125,11 @@ def _advice(model: Model, shape: Shape, training: TrainingConfig, place: Place, 
     return (
         f"{text[0].upper()}{text[1:]}. This is an estimate: --no-memory-check (check_memory=False) goes on."
     )
+
+
+def _free_on(device: str) -> int | None:
+    """Bytes that this process can still have where it computes."""
+    return torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else free_memory()
 
 
 def _of_the_machine() -> list[int]:
